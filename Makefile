@@ -1,0 +1,39 @@
+# Two commands do all the set-up: `make demo`, `make test`. They need Rust, make and git; the rest they see to.
+
+CARGO ?= cargo
+# Passed on: make demo ARGS=--json, make test ARGS=scenario, make bench ARGS=--json
+ARGS ?=
+target := $(or $(CARGO_TARGET_DIR),target)
+
+.DEFAULT_GOAL := help
+.PHONY: help test demo bench lint fmt ground bins
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: ground bins ## run all tests against a private PostgreSQL (ARGS: passed to the test runner)
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(target)/debug/with-postgres -- $(CARGO) nextest run --locked $(ARGS); \
+	else \
+		$(target)/debug/with-postgres -- $(CARGO) test --locked --no-fail-fast $(ARGS); \
+	fi
+
+demo: ground bins ## run a few matches through the real service, in under a minute (ARGS: --json, --keep)
+	@$(target)/debug/demo $(ARGS)
+
+bench: ground ## measure an optimised build (ARGS: passed to the benchmarks, such as --json)
+	@$(CARGO) build --release --locked --bins
+	@$(CARGO) bench --locked --bench ingest --bench queue -- $(ARGS)
+
+lint: ground ## check the formatting and run clippy; warnings are errors
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+fmt: ## format the sources
+	$(CARGO) fmt
+
+ground:
+	@deploy/ensure-postgres.sh
+
+bins:
+	@$(CARGO) build --locked --bins

@@ -1,0 +1,7 @@
+//! The parts of the ingest benchmark: the service under load, those who load it, and the bare insert it is held against.
+
+pub mod bare;
+pub mod deliveries;
+pub mod http;
+pub mod load;
+pub mod service;

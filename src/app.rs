@@ -1,0 +1,278 @@
+//! The service as a whole: clients, queue, web and sweep wired together, started, and stopped gracefully.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use secrecy::SecretString;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{error, info, warn};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    discord,
+    domain::settings::Settings,
+    faceit::{self, secret::Secret},
+    queue, store,
+    sync::{Sources, Sync},
+    telemetry::Metrics,
+    web::{self, Web, intake::Intake},
+};
+
+/// How often open matches without a job, lost matches and old deliveries are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How often histograms are folded together.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How long a stop waits for running jobs before it breaks them off; what they began is found again after the next start.
+const HARD_STOP: Duration = Duration::from_secs(30);
+/// How long a start waits for a database that is not there yet.
+const DATABASE_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a command waits for the database.
+const COMMAND_WITHIN: Duration = Duration::from_secs(5);
+
+/// A running service.
+pub struct App {
+    pub address: SocketAddr,
+    pub sync: Sync,
+    /// Fire it after booking a job or moving a manual clock.
+    pub wake: Arc<Notify>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl App {
+    /// Migrates the database and starts everything. Time is what `clock` says.
+    pub async fn start(config: &Config, clock: Clock, metrics: Metrics) -> anyhow::Result<Self> {
+        let pool = store::connect(&config.database.url, config.database.connections)?;
+        migrate(&pool).await?;
+        let sources = sources(pool.clone(), &config.faceit, config.guild.settings(), clock.clone())?;
+        let mut options = discord::client::Options::new(config.discord.api.clone(), config.discord.token.clone());
+        options.movers.clone_from(&config.discord.movers);
+        let sync = Sync {
+            sources,
+            discord: discord::client::Client::new(options)?,
+        };
+        let listen = (config.listen.host.as_str(), config.listen.port);
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!(
+                "can't listen on {}:{}; is something else running there? (PORT, LISTEN_ADDR)",
+                listen.0, listen.1
+            )
+        })?;
+        let address = listener.local_addr()?;
+        let app = Self {
+            address,
+            sync,
+            wake: Arc::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        app.spawn_queue(config, clock.clone());
+        app.spawn_sweep(config.delivery_retention);
+        app.spawn_upkeep(metrics.clone());
+        let secret = Secret::new(
+            config.webhook.secret.clone(),
+            &config.webhook.header,
+            config.webhook.query.clone(),
+        );
+        let render = Arc::new(move || metrics.render());
+        let (intake, writers) = Intake::new(&pool, &app.wake);
+        for writer in writers {
+            app.tasks.spawn(writer.run());
+        }
+        let web = Web {
+            pool,
+            clock,
+            secret: Arc::new(secret),
+            intake,
+            metrics: render,
+        };
+        app.spawn_web(listener, web);
+        app.tasks.close();
+        Ok(app)
+    }
+
+    fn spawn_queue(&self, config: &Config, clock: Clock) {
+        let options = queue::Options {
+            workers: config.workers,
+            ..queue::Options::default()
+        };
+        let (sync, stop) = (self.sync.clone(), self.stop.clone());
+        let handler = move |worker, claim| {
+            let (sync, stop) = (sync.clone(), stop.clone());
+            async move { sync.run(worker, claim, stop).await }
+        };
+        let pool = self.sync.sources.pool.clone();
+        self.tasks.spawn(queue::run(
+            pool,
+            clock,
+            options,
+            self.wake.clone(),
+            self.stop.clone(),
+            handler,
+        ));
+    }
+
+    fn spawn_sweep(&self, retention: Duration) {
+        let (sync, wake) = (self.sync.clone(), self.wake.clone());
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let mut ticks = interval(SWEEP_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                match stop.run_until_cancelled(sync.sweep(retention)).await {
+                    Some(Ok(swept)) if swept.rebooked + swept.discovered > 0 => wake.notify_one(),
+                    Some(Ok(_)) | None => {}
+                    Some(Err(error)) => warn!(%error, "a sweep was cut short; the next one is in a minute"),
+                }
+            }
+        });
+    }
+
+    fn spawn_upkeep(&self, metrics: Metrics) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let mut ticks = interval(UPKEEP_EVERY);
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                metrics.upkeep();
+            }
+        });
+    }
+
+    fn spawn_web(&self, listener: TcpListener, web: Web) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let served = axum::serve(listener, web::router(web)).with_graceful_shutdown(stop.clone().cancelled_owned());
+            if let Err(error) = served.await {
+                error!(%error, "the web server ended; stopping");
+                stop.cancel();
+            }
+        });
+    }
+
+    /// Resolves when a part of the service ended by itself.
+    pub async fn ended(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Takes no more work, lets the running wave finish, and breaks off after 30 s. Says whether all was finished.
+    pub async fn stop(self) -> bool {
+        self.stop.cancel();
+        timeout(HARD_STOP, self.tasks.wait()).await.is_ok()
+    }
+}
+
+/// The readable world of a configuration: for the service, and for commands that only look.
+pub fn sources(
+    pool: store::Pool,
+    faceit: &crate::config::Faceit,
+    settings: Settings,
+    clock: Clock,
+) -> anyhow::Result<Sources> {
+    let options = faceit::client::Options::new(faceit.url.clone(), faceit.key.clone(), clock.clone());
+    let faceit = faceit::client::Client::new(options)?;
+    Ok(Sources {
+        pool,
+        faceit,
+        clock,
+        settings: Arc::new(settings),
+    })
+}
+
+/// A pool for a command, checked at once: somebody waits at the terminal.
+pub async fn connect(url: &SecretString, connections: u32) -> anyhow::Result<store::Pool> {
+    let pool = store::connect(url, connections)?;
+    // Outside the pool, which tries on until its time is over and then can't say why.
+    let reached = timeout(COMMAND_WITHIN, store::dedicated(&pool)).await;
+    reached
+        .unwrap_or_else(|_| Err(store::Error::Unavailable("no answer in time".to_owned())))
+        .context("can't reach the database (DATABASE_URL)")?;
+    Ok(pool)
+}
+
+/// Applies the migrations, waiting for a database that is still starting.
+async fn migrate(pool: &store::Pool) -> anyhow::Result<()> {
+    let mut last = None;
+    let applied = timeout(DATABASE_WITHIN, async {
+        let mut pauses = interval(Duration::from_secs(1));
+        loop {
+            pauses.tick().await;
+            match store::migrate(pool).await {
+                Err(error) if error.is_unavailable() => {
+                    if last.is_none() {
+                        warn!(%error, "the database is not there yet; trying for {} s", DATABASE_WITHIN.as_secs());
+                    }
+                    last = Some(error);
+                }
+                result => return result,
+            }
+        }
+    });
+    match applied.await {
+        Ok(result) => result.context("the database (DATABASE_URL) could not be migrated"),
+        Err(_) => {
+            let why = last.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
+            bail!(
+                "the database (DATABASE_URL) could not be reached within {} s: {why}",
+                DATABASE_WITHIN.as_secs()
+            )
+        }
+    }
+}
+
+/// `muster serve`: runs until a signal asks to stop. A second signal does not wait for what runs.
+pub async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let app = App::start(&config, Clock::system(), metrics).await?;
+    info!(address = %app.address, guild = %config.guild.id, workers = config.workers, "Muster is up");
+    println!("listening on http://{}", app.address);
+    let asked = tokio::select! {
+        signal = signals.next() => {
+            info!(signal, "stopping: no new jobs, the running ones finish; a second signal breaks them off");
+            true
+        }
+        () = app.ended() => false,
+    };
+    tokio::select! {
+        finished = app.stop() => if !finished {
+            warn!(
+                "jobs were still running after {} s and were broken off; they go on after the next start",
+                HARD_STOP.as_secs()
+            );
+        },
+        signal = signals.next() => bail!("broken off by a second {signal}; what was running goes on after the next start"),
+    }
+    if !asked {
+        bail!("the web server ended by itself; the log says why");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Texts into settings, group by group. Adds to the problems and goes on, so that all mistakes are named together.
+
+use std::time::Duration;
+
+use axum::http::HeaderName;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{
+    config::{
+        Config, Database, Discord, Faceit, Guild, PlanConfig, Problems, Webhook,
+        args::{DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LogArgs, PlanArgs, ServeArgs, WebhookArgs},
+        text::{SNOWFLAKE, given, listen, number, required, secret, snowflake, url},
+    },
+    discord::api_base,
+    domain::settings::Settings,
+    telemetry::LogFormat,
+};
+
+/// Shorter webhook secrets can be guessed.
+const STRONG_SECRET: usize = 16;
+
+pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> {
+    let database = database(args.database, problems);
+    let faceit = faceit(args.faceit, problems);
+    let mut warnings = Vec::new();
+    let weak = given(&args.webhook.faceit_webhook_secret).is_some_and(|secret| secret.chars().count() < STRONG_SECRET);
+    if weak {
+        warnings.push(format!(
+            "FACEIT_WEBHOOK_SECRET has fewer than {STRONG_SECRET} characters and can be guessed; make one with: openssl rand -hex 32"
+        ));
+    }
+    let webhook = webhook(args.webhook, problems);
+    let discord = discord(args.discord, problems);
+    let guild = guild(args.guild, problems);
+    let listen = listen(&args.listen_addr, &args.port, problems);
+    let workers = number(problems, "WORKERS", &args.workers, 8, 1, 256);
+    let days = number(
+        problems,
+        "DELIVERY_RETENTION_DAYS",
+        &args.delivery_retention_days,
+        30,
+        1,
+        3650,
+    );
+    let log_format = log(args.log, problems);
+    Some(Config {
+        listen: listen?,
+        database: database?,
+        faceit: faceit?,
+        webhook: webhook?,
+        discord: discord?,
+        guild: guild?,
+        workers: workers? as usize,
+        delivery_retention: Duration::from_secs(days? * 24 * 3600),
+        log_format: log_format?,
+        warnings,
+    })
+}
+
+pub(super) fn plan(args: PlanArgs, problems: &mut Problems) -> Option<PlanConfig> {
+    let database = database(args.database, problems);
+    let faceit = faceit(args.faceit, problems);
+    let guild = guild(args.guild, problems);
+    Some(PlanConfig {
+        database: database?,
+        faceit: faceit?,
+        guild: guild?,
+    })
+}
+
+pub(super) fn database(args: DatabaseArgs, problems: &mut Problems) -> Option<Database> {
+    const NAME: &str = "DATABASE_URL";
+    const EXAMPLE: &str = "for example postgres://muster:password@localhost:5432/muster";
+    let connections = number(
+        problems,
+        "DATABASE_CONNECTIONS",
+        &args.database_connections,
+        16,
+        1,
+        1000,
+    );
+    let url = required(problems, NAME, &args.database_url, "the PostgreSQL database", EXAMPLE)?;
+    // Nothing of the value may be shown, not even by the parser: it holds the password.
+    match Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "postgres" | "postgresql") => {}
+        Ok(_) => {
+            problems.add(NAME, format!("must begin with postgres://, {EXAMPLE}"));
+            return None;
+        }
+        Err(_) => {
+            problems.add(
+                NAME,
+                format!("is no URL (special characters in the password need %-encoding), {EXAMPLE}"),
+            );
+            return None;
+        }
+    }
+    Some(Database {
+        url: SecretString::from(url),
+        connections: u32::try_from(connections?).ok()?,
+    })
+}
+
+pub(super) fn faceit(args: FaceitArgs, problems: &mut Problems) -> Option<Faceit> {
+    let key = secret(
+        problems,
+        "FACEIT_API_KEY",
+        &args.faceit_api_key,
+        "a server-side API key",
+        "make one at developers.faceit.com → App Studio → your app → API keys",
+    );
+    let url = url(
+        problems,
+        "FACEIT_API_URL",
+        &args.faceit_api_url,
+        "https://open.faceit.com/data/v4",
+        &["http", "https"],
+    );
+    Some(Faceit { key: key?, url: url? })
+}
+
+pub(super) fn webhook(args: WebhookArgs, problems: &mut Problems) -> Option<Webhook> {
+    let secret = secret(
+        problems,
+        "FACEIT_WEBHOOK_SECRET",
+        &args.faceit_webhook_secret,
+        "the secret that FACEIT sends with each delivery",
+        "choose one (openssl rand -hex 32) and enter it in App Studio → Webhooks too",
+    );
+    let header = given(&args.faceit_webhook_header).unwrap_or("X-Webhook-Secret");
+    let header = if HeaderName::from_bytes(header.as_bytes()).is_ok() {
+        Some(header.to_owned())
+    } else {
+        problems.add(
+            "FACEIT_WEBHOOK_HEADER",
+            "is no header name: letters, digits and '-', for example X-Webhook-Secret",
+        );
+        None
+    };
+    let query = given(&args.faceit_webhook_query);
+    if query.is_some_and(|name| !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))) {
+        problems.add(
+            "FACEIT_WEBHOOK_QUERY",
+            "is no parameter name: letters, digits, '-', '_', '.', '~', for example secret",
+        );
+        return None;
+    }
+    Some(Webhook {
+        secret: secret?,
+        header: header?,
+        query: query.map(str::to_owned),
+    })
+}
+
+pub(super) fn discord(args: DiscordArgs, problems: &mut Problems) -> Option<Discord> {
+    const API: &str = "DISCORD_API_URL";
+    let bare = args.discord_token.as_deref().map(bare_token);
+    let token = secret(
+        problems,
+        "DISCORD_TOKEN",
+        &bare,
+        "the bot's token",
+        "discord.com/developers/applications → your application → Bot → Reset Token",
+    );
+    let movers = movers(&args.discord_mover_tokens, bare.as_deref(), problems);
+    let api = url(
+        problems,
+        API,
+        &args.discord_api_url,
+        "https://discord.com/api/v10",
+        &["http", "https"],
+    )
+    .and_then(|url| api_base(&url).map_err(|why| problems.add(API, why)).ok());
+    let gateway = match given(&args.discord_gateway_url) {
+        Some(_) => url(
+            problems,
+            "DISCORD_GATEWAY_URL",
+            &args.discord_gateway_url,
+            "",
+            &["ws", "wss"],
+        )
+        .map(Some),
+        None => Some(None),
+    };
+    Some(Discord {
+        token: token?,
+        movers: movers?,
+        api: api?,
+        gateway: gateway?,
+    })
+}
+
+/// Some copy it with the word that stands before it in the header.
+fn bare_token(token: &str) -> String {
+    token.trim().trim_start_matches("Bot ").to_owned()
+}
+
+fn movers(text: &Option<String>, main: Option<&str>, problems: &mut Problems) -> Option<Vec<SecretString>> {
+    const NAME: &str = "DISCORD_MOVER_TOKENS";
+    let tokens = given(text).unwrap_or_default().split(',').map(bare_token);
+    let tokens: Vec<String> = tokens.filter(|token| !token.is_empty()).collect();
+    let twice = tokens
+        .iter()
+        .enumerate()
+        .any(|(at, token)| tokens[..at].contains(token));
+    if twice || tokens.iter().any(|token| Some(token.as_str()) == main) {
+        problems.add(
+            NAME,
+            "names the same bot twice, or the bot of DISCORD_TOKEN: each must be another application's bot",
+        );
+        return None;
+    }
+    let what = "the token of a further bot";
+    let how =
+        "separate them with commas; discord.com/developers/applications → another application → Bot → Reset Token";
+    tokens
+        .into_iter()
+        .map(|token| secret(problems, NAME, &Some(token), what, how))
+        .collect()
+}
+
+pub(super) fn guild(args: GuildArgs, problems: &mut Problems) -> Option<Guild> {
+    let id = match given(&args.discord_guild_id) {
+        None => {
+            problems.add(
+                "DISCORD_GUILD_ID",
+                format!("is missing: the id of your Discord server; {SNOWFLAKE}"),
+            );
+            None
+        }
+        Some(_) => snowflake(problems, "DISCORD_GUILD_ID", &args.discord_guild_id).flatten(),
+    };
+    let category = snowflake(problems, "VC_CATEGORY_ID", &args.vc_category_id);
+    let lobby = snowflake(problems, "LOBBY_CHANNEL_ID", &args.lobby_channel_id);
+    let grace = number(
+        problems,
+        "TEARDOWN_GRACE_SECONDS",
+        &args.teardown_grace_seconds,
+        60,
+        0,
+        24 * 3600,
+    );
+    let max_age = number(problems, "MATCH_MAX_AGE_HOURS", &args.match_max_age_hours, 8, 1, 24 * 7);
+    let name_template = given(&args.channel_name_template).unwrap_or(Settings::DEFAULT_NAME_TEMPLATE);
+    Some(Guild {
+        id: id?,
+        category: category?,
+        lobby: lobby?,
+        grace: Duration::from_secs(grace?),
+        max_age: Duration::from_secs(max_age? * 3600),
+        name_template: name_template.to_owned(),
+    })
+}
+
+pub(super) fn log(args: LogArgs, problems: &mut Problems) -> Option<LogFormat> {
+    match given(&args.log_format).map_or(Ok(LogFormat::default()), str::parse) {
+        Ok(format) => Some(format),
+        Err(why) => {
+            problems.add("LOG_FORMAT", why);
+            None
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! Those who wait to send, in the order of their turn, and the bots they may be sent by. Pure: time comes in, nothing is sent here.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::discord::{
+    invalid::Invalid,
+    limiter::{Key, Limiter, Permit, Scope, Seen, Verdict, Wait},
+};
+
+/// What comes first when not everything can be sent at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Somebody waits to be moved into the channel of a running match.
+    Move,
+    Create,
+    Overwrite,
+    /// Deletes, and moves home.
+    TearDown,
+}
+
+impl Class {
+    /// The label under which metrics count it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Move => "move",
+            Self::Create => "create",
+            Self::Overwrite => "overwrite",
+            Self::TearDown => "tear_down",
+        }
+    }
+}
+
+/// Whose turn it is: within a class older matches first, within a match everybody's first before anybody's second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    pub class: Class,
+    /// When the match began, in any unit.
+    pub since: i64,
+    /// The how manieth of its faction it is, so that the two factions take turns.
+    pub nth: u32,
+    /// No two are equal.
+    pub number: u64,
+}
+
+/// Who may send it. Bots are numbered, the main one is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    Bot(usize),
+    /// Any bot that can move people in this guild.
+    AnyIn(u64),
+}
+
+/// One who waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiter {
+    pub key: Key,
+    pub by: By,
+    pub joined: Duration,
+    /// Later than this it is not worth sending.
+    pub last_start: Duration,
+}
+
+/// What becomes of one who waited.
+#[derive(Debug)]
+pub enum Turn {
+    Go {
+        bot: usize,
+        permit: Permit,
+    },
+    /// It would have to wait longer than it may.
+    Refused {
+        until: Duration,
+    },
+    /// Nothing is sent any more: the main bot's token is refused.
+    Unauthorized,
+}
+
+/// After this long in line, somebody may overtake: one at a time, and no more often than this.
+const LONG: Duration = Duration::from_secs(15);
+const OVERTAKE_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+struct Bot {
+    limiter: Limiter,
+    bad_token: bool,
+    /// The guilds that it was seen in.
+    seen_in: BTreeSet<u64>,
+    /// The guilds that it is not to be asked in until then.
+    left_out_of: BTreeMap<u64, Duration>,
+}
+
+#[derive(Debug)]
+pub struct Line {
+    /// The main bot is the first.
+    bots: Vec<Bot>,
+    waiting: BTreeMap<Rank, Waiter>,
+    invalid: Invalid,
+    closed_until: Duration,
+    overtaken_at: Duration,
+    next: u64,
+}
+
+impl Line {
+    pub fn new(bots: usize) -> Self {
+        let bot = || Bot {
+            limiter: Limiter::default(),
+            bad_token: false,
+            seen_in: BTreeSet::new(),
+            left_out_of: BTreeMap::new(),
+        };
+        Self {
+            bots: (0..bots.max(1)).map(|_| bot()).collect(),
+            waiting: BTreeMap::new(),
+            invalid: Invalid::default(),
+            closed_until: Duration::ZERO,
+            overtaken_at: Duration::ZERO,
+            next: 0,
+        }
+    }
+
+    /// Joins the line; `rank.number` is given here. The turn comes with a `serve`.
+    pub fn join(&mut self, rank: Rank, waiter: Waiter) -> Rank {
+        self.next += 1;
+        let rank = Rank {
+            number: self.next,
+            ..rank
+        };
+        self.waiting.insert(rank, waiter);
+        rank
+    }
+
+    /// Leaves without a turn.
+    pub fn leave(&mut self, rank: Rank) -> Option<Waiter> {
+        self.waiting.remove(&rank)
+    }
+
+    /// Lets all go whose turn it is. Also says when to ask again at the latest, if time alone will change anything.
+    pub fn serve(&mut self, now: Duration) -> (Vec<(Rank, Turn)>, Option<Duration>) {
+        let mut turns = Vec::new();
+        let mut closed: BTreeMap<(Key, By), Wait> = BTreeMap::new();
+        let overtaker = self.overtaker(now);
+        let in_line: Vec<Rank> = overtaker.into_iter().chain(self.waiting.keys().copied()).collect();
+        for rank in in_line {
+            let Some(waiter) = self.waiting.get(&rank).copied() else {
+                continue;
+            };
+            let turn = match closed.get(&(waiter.key, waiter.by)) {
+                Some(wait) => Err(*wait),
+                None => self.turn(&waiter, now),
+            };
+            let turn = match turn {
+                Ok(turn) => turn,
+                Err(wait) => {
+                    closed.insert((waiter.key, waiter.by), wait);
+                    match wait {
+                        Wait::Until(until) if until > waiter.last_start => Turn::Refused { until },
+                        _ => continue,
+                    }
+                }
+            };
+            if overtaker == Some(rank) {
+                self.overtaken_at = now;
+            }
+            self.waiting.remove(&rank);
+            turns.push((rank, turn));
+        }
+        let again = closed.values().filter_map(|wait| match wait {
+            Wait::Until(until) => Some(*until),
+            Wait::Answer => None,
+        });
+        let again = again.min().filter(|_| !self.waiting.is_empty());
+        (turns, again)
+    }
+
+    /// Who is first in line.
+    pub fn head(&self) -> Option<Rank> {
+        self.waiting.keys().next().copied()
+    }
+
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Until when a call like this would have to wait, as far as that is known.
+    pub fn opens(&self, waiter: &Waiter, now: Duration) -> Option<Duration> {
+        match self.choose(waiter, now) {
+            Err(Wait::Until(until)) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// An answer, or none; `status` is 0 then.
+    pub fn answered(&mut self, bot: usize, permit: Permit, status: u16, seen: &Seen<'_>, now: Duration) {
+        let shared = matches!(
+            seen.verdict,
+            Verdict::Limited {
+                scope: Scope::Shared,
+                ..
+            }
+        );
+        if matches!(status, 401 | 403) || (status == 429 && !shared) {
+            self.invalid.count(now);
+        }
+        if let Verdict::Limited {
+            pause,
+            scope: Scope::Address,
+        } = seen.verdict
+        {
+            self.closed_until = self.closed_until.max(now + pause);
+        }
+        self.bots[bot].limiter.answered(permit, seen, now);
+    }
+
+    /// Nothing was sent.
+    pub fn cancel(&mut self, bot: usize, permit: Permit) {
+        self.bots[bot].limiter.cancel(permit);
+    }
+
+    /// Its token is refused; says whether that is news.
+    pub fn bad_token(&mut self, bot: usize) -> bool {
+        !std::mem::replace(&mut self.bots[bot].bad_token, true)
+    }
+
+    pub fn token_is_bad(&self, bot: usize) -> bool {
+        self.bots[bot].bad_token
+    }
+
+    /// It is in a guild, and from now on moves people there.
+    pub fn admit(&mut self, bot: usize, guild: u64) {
+        self.bots[bot].seen_in.insert(guild);
+    }
+
+    /// It can't move people in a guild; says whether that is news.
+    pub fn leave_out(&mut self, bot: usize, guild: u64, until: Duration) -> bool {
+        self.bots[bot].seen_in.remove(&guild);
+        self.bots[bot].left_out_of.insert(guild, until).is_none()
+    }
+
+    /// Whether a bot moves people in a guild; None when that is to be found out.
+    pub fn takes_part(&self, bot: usize, guild: u64, now: Duration) -> Option<bool> {
+        let bot = &self.bots[bot];
+        let left_out = bot.left_out_of.get(&guild).is_some_and(|until| now < *until);
+        if bot.bad_token || left_out {
+            Some(false)
+        } else {
+            bot.seen_in.contains(&guild).then_some(true)
+        }
+    }
+
+    /// Invalid requests of the last ten minutes.
+    pub fn invalid(&self, now: Duration) -> u32 {
+        self.invalid.recent(now)
+    }
+
+    fn overtaker(&self, now: Duration) -> Option<Rank> {
+        if now < self.overtaken_at + OVERTAKE_EVERY {
+            return None;
+        }
+        let long = self.waiting.iter().filter(|(_, waiter)| waiter.joined + LONG <= now);
+        long.min_by_key(|(rank, waiter)| (waiter.joined, rank.number))
+            .map(|(rank, _)| *rank)
+    }
+
+    fn turn(&mut self, waiter: &Waiter, now: Duration) -> Result<Turn, Wait> {
+        if self.bots[0].bad_token || matches!(waiter.by, By::Bot(bot) if self.bots[bot].bad_token) {
+            return Ok(Turn::Unauthorized);
+        }
+        let bot = self.choose(waiter, now)?;
+        let permit = self.bots[bot].limiter.permit(waiter.key, now)?;
+        self.invalid.sent(now);
+        Ok(Turn::Go { bot, permit })
+    }
+
+    /// The bot with most room.
+    fn choose(&self, waiter: &Waiter, now: Duration) -> Result<usize, Wait> {
+        if now < self.closed_until {
+            return Err(Wait::Until(self.closed_until));
+        }
+        self.invalid.look(now).map_err(Wait::Until)?;
+        let key = waiter.key;
+        let guild = match waiter.by {
+            By::Bot(bot) => return self.bots[bot].limiter.look(key, now).map(|()| bot),
+            By::AnyIn(guild) => guild,
+        };
+        let able: Vec<usize> = (0..self.bots.len())
+            .filter(|bot| *bot == 0 || self.takes_part(*bot, guild, now) == Some(true))
+            .collect();
+        let best = able.iter().map(|bot| (self.bots[*bot].limiter.room(key, now), *bot));
+        // Of equals the last: the main bot has other things to do, too.
+        match best.max() {
+            Some((room, bot)) if room > 0 => Ok(bot),
+            _ => Err(able
+                .iter()
+                .filter_map(|bot| self.bots[*bot].limiter.look(key, now).err())
+                .reduce(soonest)
+                .unwrap_or(Wait::Answer)),
+        }
+    }
+}
+
+fn soonest(a: Wait, b: Wait) -> Wait {
+    match (a, b) {
+        (Wait::Until(a), Wait::Until(b)) => Wait::Until(a.min(b)),
+        (Wait::Until(until), Wait::Answer) | (Wait::Answer, Wait::Until(until)) => Wait::Until(until),
+        (Wait::Answer, Wait::Answer) => Wait::Answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discord::limiter::Told;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn moves(guild: u64) -> Key {
+        let route = "PATCH /guilds/{guild}/members/{user}";
+        Key { route, resource: guild }
+    }
+
+    fn waiter(key: Key, by: By, joined: Duration) -> Waiter {
+        Waiter {
+            key,
+            by,
+            joined,
+            last_start: joined + secs(60),
+        }
+    }
+
+    fn rank(class: Class, since: i64, nth: u32) -> Rank {
+        Rank {
+            class,
+            since,
+            nth,
+            number: 0,
+        }
+    }
+
+    /// Closes everything until the second 10.
+    fn closed(line: &mut Line) {
+        let key = Key {
+            route: "GET /users/@me",
+            resource: 0,
+        };
+        line.join(rank(Class::Create, 0, 0), waiter(key, By::Bot(0), secs(1)));
+        let Some((_, Turn::Go { bot, permit })) = line.serve(secs(1)).0.pop() else {
+            panic!()
+        };
+        let (pause, scope) = (secs(9), Scope::Address);
+        let verdict = Verdict::Limited { pause, scope };
+        line.answered(
+            bot,
+            permit,
+            429,
+            &Seen {
+                verdict,
+                ..Seen::default()
+            },
+            secs(1),
+        );
+    }
+
+    fn gone(line: &mut Line, now: Duration) -> Vec<Rank> {
+        let (turns, _) = line.serve(now);
+        turns
+            .into_iter()
+            .map(|(rank, turn)| {
+                assert!(matches!(turn, Turn::Go { .. }), "{turn:?}");
+                rank
+            })
+            .collect()
+    }
+
+    #[test]
+    fn moves_go_first_then_creates_overwrites_and_deletes_and_within_them_older_matches_and_both_factions_in_turn() {
+        let mut line = Line::new(1);
+        closed(&mut line);
+        let mut wished = Vec::new();
+        for class in [Class::TearDown, Class::Overwrite, Class::Create, Class::Move] {
+            for since in [200, 100] {
+                for _faction in 0..2 {
+                    wished.extend((1..=2).map(|nth| rank(class, since, nth)));
+                }
+            }
+        }
+        for (channel, rank) in (0..).zip(&wished) {
+            let key = Key {
+                route: "any",
+                resource: channel,
+            };
+            line.join(*rank, waiter(key, By::Bot(0), secs(2)));
+        }
+        assert_eq!(gone(&mut line, secs(9)), []);
+        let went: Vec<_> = gone(&mut line, secs(10))
+            .into_iter()
+            .map(|rank| (rank.class, rank.since, rank.nth))
+            .collect();
+        let mut expected: Vec<_> = wished.iter().map(|rank| (rank.class, rank.since, rank.nth)).collect();
+        expected.sort_unstable();
+        assert_eq!(went, expected);
+        assert_eq!(
+            went[..4],
+            [
+                (Class::Move, 100, 1),
+                (Class::Move, 100, 1),
+                (Class::Move, 100, 2),
+                (Class::Move, 100, 2)
+            ]
+        );
+    }
+
+    #[test]
+    fn who_would_wait_too_long_is_told_at_once_and_the_others_stay() {
+        let mut line = Line::new(1);
+        closed(&mut line);
+        let short = Waiter {
+            last_start: secs(5),
+            ..waiter(moves(1), By::AnyIn(1), secs(2))
+        };
+        line.join(rank(Class::Move, 0, 0), short);
+        line.join(rank(Class::Move, 0, 0), waiter(moves(1), By::AnyIn(1), secs(2)));
+        let (turns, again) = line.serve(secs(2));
+        assert!(
+            matches!(turns[..], [(_, Turn::Refused { until })] if until == secs(10)),
+            "{turns:?}"
+        );
+        assert_eq!((again, line.len()), (Some(secs(10)), 1));
+    }
+
+    #[test]
+    fn nobody_waits_for_ever_behind_those_with_priority() {
+        let mut line = Line::new(1);
+        let full = Told {
+            limit: 1,
+            remaining: 0,
+            reset_after: secs(1),
+        };
+        let home = waiter(moves(1), By::AnyIn(1), secs(2));
+        let (mut now, mut went_home) = (secs(1), None);
+        // Twice as many moves as the bucket takes.
+        while now < secs(40) {
+            line.join(rank(Class::Move, 0, 0), waiter(moves(1), By::AnyIn(1), now));
+            if now == secs(2) {
+                line.join(rank(Class::TearDown, 0, 0), home);
+            }
+            for (rank, turn) in line.serve(now).0 {
+                let Turn::Go { bot, permit } = turn else {
+                    panic!("{turn:?}")
+                };
+                let seen = Seen {
+                    told: Some(full),
+                    bucket: None,
+                    verdict: Verdict::Passed,
+                };
+                line.answered(bot, permit, 200, &seen, now);
+                if rank.class == Class::TearDown {
+                    went_home = Some(now);
+                }
+            }
+            now += Duration::from_millis(500);
+        }
+        let went_home = went_home.expect("it starved");
+        assert!(
+            went_home > home.joined + LONG,
+            "the others go first for a while: {went_home:?}"
+        );
+    }
+
+    #[test]
+    fn further_bots_take_their_share_once_they_were_seen_and_leave_it_when_they_can_not() {
+        let mut line = Line::new(3);
+        line.admit(1, 7);
+        line.admit(2, 7);
+        line.leave_out(2, 7, secs(1000));
+        (0..20).for_each(|nth| _ = line.join(rank(Class::Move, 0, nth), waiter(moves(7), By::AnyIn(7), secs(1))));
+        let by: Vec<usize> = line
+            .serve(secs(1))
+            .0
+            .into_iter()
+            .map(|(_, turn)| match turn {
+                Turn::Go { bot, .. } => bot,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let count = |bot| by.iter().filter(|by| **by == bot).count();
+        assert_eq!((count(0), count(1), count(2)), (10, 10, 0));
+        line.join(rank(Class::Move, 0, 0), waiter(moves(8), By::AnyIn(8), secs(1)));
+        assert!(
+            matches!(line.serve(secs(1)).0[..], [(_, Turn::Go { bot: 0, .. })]),
+            "nobody else was seen in guild 8"
+        );
+    }
+
+    #[test]
+    fn a_bad_token_stops_everything_and_what_is_shared_with_others_is_not_our_fault() {
+        let mut line = Line::new(1);
+        for (scope, counted) in [(Scope::Shared, 0), (Scope::Route, 1)] {
+            line.join(
+                rank(Class::Create, 0, 0),
+                waiter(moves(counted + 1), By::Bot(0), secs(1)),
+            );
+            let Some((_, Turn::Go { bot, permit })) = line.serve(secs(1)).0.pop() else {
+                panic!()
+            };
+            let verdict = Verdict::Limited { pause: secs(1), scope };
+            line.answered(
+                bot,
+                permit,
+                429,
+                &Seen {
+                    verdict,
+                    ..Seen::default()
+                },
+                secs(1),
+            );
+            assert_eq!(u64::from(line.invalid(secs(1))), counted);
+        }
+        assert!(line.bad_token(0) && !line.bad_token(0), "it is news once");
+        line.join(rank(Class::Move, 0, 0), waiter(moves(9), By::AnyIn(9), secs(1)));
+        assert!(matches!(line.serve(secs(1)).0[..], [(_, Turn::Unauthorized)]));
+    }
+}

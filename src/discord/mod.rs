@@ -1,0 +1,18 @@
+//! Floor 1: Discord over REST, one function per step, answered in the words of the domain. No gateway, no decision about matches.
+
+mod answer;
+mod bucket;
+pub mod channels;
+pub mod client;
+pub mod error;
+mod invalid;
+mod limiter;
+mod line;
+pub mod members;
+mod refusal;
+mod send;
+mod turns;
+
+pub use channels::{Channel, NewChannel, Search};
+pub use client::{Client, Options, Priority, api_base};
+pub use error::Error;

@@ -1,0 +1,302 @@
+//! Taking an event in: a reading moves the match forward (never back), an outcome binds, forgets or blocks. Plans nothing.
+
+use crate::domain::{
+    Timestamp,
+    event::{Event, Reading, Source, State},
+    ids::{ChannelId, Faction, UserId},
+    match_facts::{MatchFacts, Phase, Side, Status},
+    plan::{Action, Destination, Outcome, Seat},
+    record::{Blocked, Member, Placement, Record, Slot},
+};
+
+/// Changes `state` by what `event` tells.
+pub fn absorb(state: &mut State, event: &Event, now: Timestamp) {
+    match event {
+        Event::Tick => {}
+        Event::Read(reading) => read(state, reading, now),
+        Event::Outcomes(outcomes) => outcomes
+            .iter()
+            .for_each(|(action, outcome)| learn(state, action, outcome, now)),
+    }
+}
+
+fn read(state: &mut State, reading: &Reading, now: Timestamp) {
+    let record = &mut state.record;
+    match reading.source {
+        Source::Api => {
+            let announced = state.announced.as_ref().and_then(|announced| announced.version);
+            record.last_version = record.last_version.max(announced);
+        }
+        Source::Webhook { version } => {
+            let newer = match record.last_version {
+                Some(last) => version.is_some_and(|version| version > last),
+                None => record.facts.is_none() || version.is_some(),
+            };
+            if !newer {
+                return;
+            }
+            record.last_version = record.last_version.max(version);
+        }
+    }
+    let old = record.facts.take();
+    let facts = merge(old.as_ref(), &reading.facts, reading.source);
+    move_on(record, old.as_ref(), &facts, now);
+    record.facts = Some(facts);
+}
+
+/// A new reading replaces the old one, but what it leaves out is not unlearnt: an answer without rosters must not empty a channel.
+fn merge(old: Option<&MatchFacts>, new: &MatchFacts, source: Source) -> MatchFacts {
+    let Some(old) = old else { return new.clone() };
+    if new.status == Status::Gone {
+        return MatchFacts {
+            status: Status::Gone,
+            ..old.clone()
+        };
+    }
+    let mut merged = new.clone();
+    for (&faction, side) in &old.sides {
+        let known = merged.sides.entry(faction).or_default();
+        if known.roster.is_empty() && !known.bye {
+            *known = Side {
+                bye: false,
+                ..side.clone()
+            };
+        }
+    }
+    if source != Source::Api {
+        merged.scheduled_at = merged.scheduled_at.or(old.scheduled_at);
+        merged.configured_at = merged.configured_at.or(old.configured_at);
+        merged.map = merged.map.take().or_else(|| old.map.clone());
+    }
+    merged
+}
+
+/// Starts, ends or restarts the match's life. Neither `finished` nor `cancelled` is final (recorded: both were played afterwards).
+fn move_on(record: &mut Record, old: Option<&MatchFacts>, new: &MatchFacts, now: Timestamp) {
+    let was = old.map(|facts| facts.status.phase());
+    match new.status.phase() {
+        Phase::Over => {
+            record.ended_at.get_or_insert(now);
+        }
+        Phase::Waiting => {
+            // Put off: what stands goes as at an end, and the match stays open.
+            record.closed_at = None;
+            if record.slots.is_empty() {
+                record.ended_at = None;
+                record.live_since = None;
+            } else {
+                record.ended_at.get_or_insert(now);
+            }
+        }
+        Phase::Running => {
+            let reconfigured = old
+                .and_then(|facts| facts.configured_at)
+                .zip(new.configured_at)
+                .is_some_and(|(a, b)| b > a);
+            let again = record.ended_at.is_some() && (was != Some(Phase::Running) || reconfigured);
+            if again || record.live_since.is_none() {
+                record.live_since = Some(now);
+                record.ended_at = None;
+                record.closed_at = None;
+            }
+            if again {
+                // In a new life everybody is brought in once more, wherever the break took him.
+                record.members.values_mut().for_each(|member| {
+                    member.placement = Placement::Absent;
+                    member.tried_in = Status::Gone;
+                });
+            }
+        }
+    }
+}
+
+fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: Timestamp) {
+    match action {
+        Action::CreateChannel { faction, .. } => created(&mut state.record, *faction, outcome, now),
+        Action::FindChannel { faction, since, .. } => found(&mut state.record, *faction, *since, outcome, now),
+        Action::DeleteChannel { faction, channel } => deleted(&mut state.record, *faction, *channel, outcome, now),
+        Action::GrantAccess { faction, channel, user } => {
+            access_changed(&mut state.record, *faction, *channel, *user, true, outcome);
+        }
+        Action::RevokeAccess { faction, channel, user } => {
+            access_changed(&mut state.record, *faction, *channel, *user, false, outcome);
+        }
+        Action::LocateMember { user } => {
+            // What can't be told is left alone, as if he sat somewhere else.
+            let seat = if let Outcome::Seen(seat) = outcome {
+                *seat
+            } else {
+                Seat::Elsewhere
+            };
+            state.seats.insert(*user, seat);
+        }
+        Action::MoveMember { user, to } => moved(state, *user, *to, outcome, now),
+    }
+}
+
+fn created(record: &mut Record, faction: Faction, outcome: &Outcome, now: Timestamp) {
+    let Some(slot) = record.slots.get_mut(&faction) else {
+        return;
+    };
+    match outcome {
+        Outcome::Created(channel) => {
+            slot.channel = Some(*channel);
+            slot.blocked = None;
+        }
+        other => {
+            slot.access.clear();
+            slot.blocked = Some(Blocked {
+                why: refusal(other),
+                at: now,
+            });
+        }
+    }
+    slot.intended_at = None;
+}
+
+fn found(record: &mut Record, faction: Faction, since: Timestamp, outcome: &Outcome, now: Timestamp) {
+    let Some(slot) = record.slots.get_mut(&faction) else {
+        return;
+    };
+    let Outcome::Found(channels) = outcome else {
+        slot.blocked = Some(Blocked {
+            why: refusal(outcome),
+            at: now,
+        });
+        return;
+    };
+    let ours = slot.channel;
+    let mut channels = channels.iter().copied().filter(|channel| ours != Some(*channel));
+    slot.blocked = None;
+    if slot.intended_at.take().is_some() {
+        slot.channel = channels.next();
+        slot.uncertain_since = Some(slot.uncertain_since.map_or(since, |first| first.min(since)));
+    } else {
+        slot.uncertain_since = None;
+    }
+    slot.strays.extend(channels);
+}
+
+fn deleted(record: &mut Record, faction: Faction, channel: ChannelId, outcome: &Outcome, now: Timestamp) {
+    let Some(slot) = record.slots.get_mut(&faction) else {
+        return;
+    };
+    match outcome {
+        Outcome::Done | Outcome::Gone => {
+            slot.blocked = None;
+            slot.strays.remove(&channel);
+            if slot.channel == Some(channel) {
+                forget(record, faction);
+            }
+        }
+        other => {
+            slot.blocked = Some(Blocked {
+                why: refusal(other),
+                at: now,
+            })
+        }
+    }
+}
+
+fn access_changed(
+    record: &mut Record,
+    faction: Faction,
+    channel: ChannelId,
+    user: UserId,
+    granted: bool,
+    outcome: &Outcome,
+) {
+    let Some(slot) = record
+        .slots
+        .get_mut(&faction)
+        .filter(|slot| slot.channel == Some(channel))
+    else {
+        return;
+    };
+    match outcome {
+        Outcome::Refused(why) => slot.access_blocked = Some(why.clone()),
+        Outcome::Gone => forget(record, faction),
+        _ if granted => {
+            slot.access.insert(user);
+        }
+        _ => {
+            slot.access.remove(&user);
+        }
+    }
+}
+
+fn moved(state: &mut State, user: UserId, to: Destination, outcome: &Outcome, now: Timestamp) {
+    match to {
+        Destination::Slot { faction, channel } => {
+            let placement = match outcome {
+                Outcome::Absent => Placement::Absent,
+                Outcome::NotInGuild => Placement::NotInGuild,
+                Outcome::Refused(why) => Placement::Refused(why.clone()),
+                Outcome::Gone => {
+                    if state
+                        .record
+                        .slots
+                        .get(&faction)
+                        .is_some_and(|slot| slot.channel == Some(channel))
+                    {
+                        forget(&mut state.record, faction);
+                    }
+                    return;
+                }
+                _ => Placement::Moved,
+            };
+            let seat = match placement {
+                Placement::Moved => Seat::In(channel),
+                _ => Seat::Nowhere,
+            };
+            state.seats.insert(user, seat);
+            let status = state
+                .record
+                .facts
+                .as_ref()
+                .map_or(Status::Gone, |facts| facts.status.clone());
+            state.record.members.insert(
+                user,
+                Member {
+                    faction,
+                    placement,
+                    tried_in: status,
+                    tried_at: now,
+                },
+            );
+        }
+        Destination::Lobby(lobby) => {
+            // Refused, gone or left: he was not worth a second try, the channel goes in any case.
+            let seat = if *outcome == Outcome::Done {
+                Seat::In(lobby)
+            } else {
+                Seat::Elsewhere
+            };
+            state.seats.insert(user, seat);
+        }
+        Destination::Out => {
+            state.seats.insert(user, Seat::Nowhere);
+        }
+    }
+}
+
+/// The channel of a faction is gone: whoever was in it was put out by Discord.
+fn forget(record: &mut Record, faction: Faction) {
+    record.members.retain(|_, member| member.faction != faction);
+    let keep = |slot: &Slot| slot.uncertain_since.is_some() || !slot.strays.is_empty();
+    if let Some(slot) = record.slots.get_mut(&faction) {
+        slot.channel = None;
+        slot.access.clear();
+        slot.access_blocked = None;
+        if !keep(slot) {
+            record.slots.remove(&faction);
+        }
+    }
+}
+
+fn refusal(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Refused(why) => why.clone(),
+        other => format!("Discord's answer was unexpected: {other}"),
+    }
+}

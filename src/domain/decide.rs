@@ -1,0 +1,293 @@
+//! The decision: take an event in, then say which steps come next and when to look again. Pure; ids exist only in bindings, so a step is
+//! planned only once what it needs is bound, and the next decision brings the next step.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::domain::{
+    Timestamp, absorb,
+    desired::{Desired, LOOK_AGAIN, Wanted, desired},
+    event::{Event, State},
+    ids::{ChannelId, Faction, UserId},
+    plan::{Action, Decision, Destination, Note, Seat},
+    record::{Member, Placement, Slot},
+    render::channel_name,
+    tear_down::{delete_strays, tear_down},
+};
+
+/// A refusal is tried again after this long: somebody may have given the bot its permission.
+pub(super) const TRY_REFUSED_AGAIN: Duration = Duration::from_secs(600);
+/// How soon to look again when FACEIT's API does not yet say what its webhook announced.
+const API_LAGS: Duration = Duration::from_secs(5);
+/// For how long after an announcement the API is believed to lag.
+const ANNOUNCEMENT_HOLDS: Duration = Duration::from_secs(60);
+
+/// Takes `event` into `state` and says what to do next. Save the state's record before acting: it now holds the intents of the actions.
+pub fn decide(state: &mut State, event: &Event, now: Timestamp) -> Decision {
+    absorb::absorb(state, event, now);
+    expire(state, now);
+    let mut decision = Decision::default();
+    match desired(state, now) {
+        Desired::Wait { why, look_again } => {
+            decision.notes.push(Note::Waiting(why));
+            decision.look_again = Some(look_again);
+        }
+        Desired::Stand(wanted) => {
+            decision.look_again = Some(stand_again(state, now));
+            stand(state, &wanted, now, &mut decision);
+        }
+        Desired::Keep { until } => {
+            decision.notes.push(Note::Grace(until));
+            decision.look_again = Some(until.min(now + LOOK_AGAIN));
+        }
+        Desired::Nothing => tear_down(state, now, &mut decision),
+    }
+    if api_lags(state, now) {
+        decision.look_again = Some(decision.look_again.map_or(now + API_LAGS, |at| at.min(now + API_LAGS)));
+    }
+    decision
+}
+
+/// Ends a life that outlasted the hard age: a match that FACEIT forgot must not keep its channels for ever.
+fn expire(state: &mut State, now: Timestamp) {
+    let record = &mut state.record;
+    if record
+        .live_since
+        .is_some_and(|since| now >= since + state.settings.max_age)
+    {
+        record.ended_at.get_or_insert(now);
+    }
+}
+
+/// When to look again while the match runs.
+fn stand_again(state: &State, now: Timestamp) -> Timestamp {
+    let expiry = state.record.live_since.map(|since| since + state.settings.max_age);
+    expiry.map_or(now + LOOK_AGAIN, |at| at.min(now + LOOK_AGAIN)).max(now)
+}
+
+/// The newest delivery announced something else than the API says, moments ago.
+fn api_lags(state: &State, now: Timestamp) -> bool {
+    let (Some(announced), Some(facts)) = (&state.announced, &state.record.facts) else {
+        return false;
+    };
+    announced.status.phase() != facts.status.phase()
+        && now < announced.at + ANNOUNCEMENT_HOLDS
+        && (announced.version.is_none() || announced.version >= state.record.last_version)
+}
+
+/// Brings both channels up and everybody into his own.
+fn stand(state: &mut State, wanted: &BTreeMap<Faction, Vec<Wanted>>, now: Timestamp, decision: &mut Decision) {
+    note_unlinked(state, decision);
+    for (&faction, players) in wanted {
+        match state.record.slots.get(&faction) {
+            Some(Slot {
+                channel: Some(channel), ..
+            }) => {
+                let channel = *channel;
+                place(state, faction, channel, players, now, decision);
+            }
+            Some(Slot {
+                blocked: Some(blocked), ..
+            }) if now < blocked.at + TRY_REFUSED_AGAIN => {
+                let why = blocked.why.clone();
+                decision.notes.push(Note::Blocked { faction, why });
+            }
+            Some(Slot {
+                intended_at: Some(since),
+                name,
+                category,
+                ..
+            }) => {
+                let (name, category, since) = (name.clone(), *category, *since);
+                decision.actions.push(Action::FindChannel {
+                    faction,
+                    name,
+                    category,
+                    since,
+                });
+            }
+            _ => create(state, faction, players, now, decision),
+        }
+    }
+    let users: BTreeSet<UserId> = wanted.values().flatten().map(|player| player.user).collect();
+    put_out(state, &users, decision);
+    for faction in Faction::BOTH {
+        delete_strays(state, faction, now, decision);
+    }
+}
+
+/// Writes the intent to create a faction's channel.
+fn create(state: &mut State, faction: Faction, players: &[Wanted], now: Timestamp, decision: &mut Decision) {
+    let old = state.record.slots.get(&faction);
+    let facts = state.record.facts.as_ref();
+    let name = channel_name(&state.settings.name_template, &state.record.id, faction, facts);
+    let category = state.settings.category;
+    let access: BTreeSet<UserId> = players.iter().map(|player| player.user).collect();
+    let slot = Slot {
+        name: name.clone(),
+        category,
+        intended_at: Some(now),
+        channel: None,
+        uncertain_since: old.and_then(|slot| slot.uncertain_since),
+        strays: old.map(|slot| slot.strays.clone()).unwrap_or_default(),
+        access: access.clone(),
+        blocked: None,
+        access_blocked: None,
+    };
+    state.record.slots.insert(faction, slot);
+    decision.actions.push(Action::CreateChannel {
+        faction,
+        name,
+        category,
+        access: access.into_iter().collect(),
+    });
+}
+
+/// Lets a faction's players in and moves those who were not tried yet.
+fn place(
+    state: &mut State,
+    faction: Faction,
+    channel: ChannelId,
+    players: &[Wanted],
+    now: Timestamp,
+    decision: &mut Decision,
+) {
+    change_access(state, faction, channel, players, decision);
+    let Some(status) = state.record.facts.as_ref().map(|facts| facts.status.clone()) else {
+        return;
+    };
+    for Wanted {
+        user,
+        nickname,
+        opted_out,
+    } in players
+    {
+        let (user, nickname) = (*user, nickname.clone());
+        let member = state
+            .record
+            .members
+            .get(&user)
+            .filter(|member| member.faction == faction);
+        if *opted_out {
+            decision.notes.push(Note::OptedOut { faction, nickname });
+            if member.is_none() {
+                let placement = Placement::Absent;
+                state.record.members.insert(
+                    user,
+                    Member {
+                        faction,
+                        placement,
+                        tried_in: status.clone(),
+                        tried_at: now,
+                    },
+                );
+            }
+            continue;
+        }
+        if state.seats.get(&user) == Some(&Seat::In(channel)) {
+            let placement = Placement::Moved;
+            state.record.members.insert(
+                user,
+                Member {
+                    faction,
+                    placement,
+                    tried_in: status.clone(),
+                    tried_at: now,
+                },
+            );
+            continue;
+        }
+        let again = member.is_none_or(|member| match &member.placement {
+            Placement::Moved => false,
+            Placement::Absent | Placement::NotInGuild => member.tried_in != status,
+            Placement::Refused(_) => now >= member.tried_at + TRY_REFUSED_AGAIN,
+        });
+        if again {
+            decision.actions.push(Action::MoveMember {
+                user,
+                to: Destination::Slot { faction, channel },
+            });
+        } else if let Some(note) = member.and_then(|member| why_not_moved(faction, nickname, &member.placement)) {
+            decision.notes.push(note);
+        }
+    }
+}
+
+fn why_not_moved(faction: Faction, nickname: String, placement: &Placement) -> Option<Note> {
+    match placement {
+        Placement::Moved => None,
+        Placement::Absent => Some(Note::NotInVoice { faction, nickname }),
+        Placement::NotInGuild => Some(Note::NotInGuild { faction, nickname }),
+        Placement::Refused(why) => Some(Note::MoveRefused {
+            faction,
+            nickname,
+            why: why.clone(),
+        }),
+    }
+}
+
+/// Brings the list of who may enter in line with the roster, unless Discord refused that for this channel.
+fn change_access(state: &State, faction: Faction, channel: ChannelId, players: &[Wanted], decision: &mut Decision) {
+    let Some(slot) = state.record.slots.get(&faction) else {
+        return;
+    };
+    let wanted: BTreeSet<UserId> = players.iter().map(|player| player.user).collect();
+    if wanted == slot.access {
+        return;
+    }
+    if let Some(why) = &slot.access_blocked {
+        decision.notes.push(Note::AccessBlocked {
+            faction,
+            why: why.clone(),
+        });
+        return;
+    }
+    let grants = wanted
+        .difference(&slot.access)
+        .map(|&user| Action::GrantAccess { faction, channel, user });
+    let revokes = slot
+        .access
+        .difference(&wanted)
+        .map(|&user| Action::RevokeAccess { faction, channel, user });
+    decision.actions.extend(grants.chain(revokes));
+}
+
+/// Gets people out of a channel they don't belong to any more, but only out of that: first asks where they are.
+fn put_out(state: &mut State, wanted: &BTreeSet<UserId>, decision: &mut Decision) {
+    let lobby = state.settings.lobby;
+    let slots = &state.record.slots;
+    let seats = &state.seats;
+    state.record.members.retain(|user, member| {
+        if wanted.contains(user) {
+            return true;
+        }
+        let Some(channel) = slots.get(&member.faction).and_then(|slot| slot.channel) else {
+            return false;
+        };
+        match seats.get(user) {
+            None => decision.actions.push(Action::LocateMember { user: *user }),
+            Some(Seat::In(seat)) if *seat == channel => {
+                let to = lobby.map_or(Destination::Out, Destination::Lobby);
+                decision.actions.push(Action::MoveMember { user: *user, to });
+            }
+            Some(_) => return false,
+        }
+        true
+    });
+}
+
+fn note_unlinked(state: &State, decision: &mut Decision) {
+    let Some(facts) = &state.record.facts else { return };
+    for (&faction, side) in &facts.sides {
+        let unlinked = side
+            .roster
+            .iter()
+            .filter(|player| !state.links.contains_key(&player.id));
+        decision.notes.extend(unlinked.map(|player| Note::NotLinked {
+            faction,
+            nickname: player.nickname.clone(),
+        }));
+    }
+}

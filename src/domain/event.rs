@@ -1,0 +1,64 @@
+//! What can happen to a match: a reading from FACEIT, the outcomes of a wave, or nothing but time.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{
+    Timestamp,
+    ids::{PlayerId, UserId},
+    match_facts::{MatchFacts, Status},
+    plan::{Action, Outcome, Seat},
+    record::Record,
+    settings::Settings,
+};
+
+/// One thing to take in before deciding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Read(Box<Reading>),
+    /// The outcomes of the wave that the last decision asked for; those of failed calls are left out.
+    Outcomes(Vec<(Action, Outcome)>),
+    Tick,
+}
+
+/// What FACEIT says, and by which way it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub facts: MatchFacts,
+    pub source: Source,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The Data API: the truth, always taken.
+    Api,
+    /// A delivery's own payload, while the API is down: taken only when newer than what was seen (`payload.version`).
+    Webhook { version: Option<i64> },
+}
+
+/// What the newest delivery announced; when the Data API disagrees, it may lag behind, so we look again soon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    pub status: Status,
+    pub version: Option<i64>,
+    pub at: Timestamp,
+}
+
+/// A FACEIT player's Discord account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub user: UserId,
+    /// Never move him; he may still enter by himself.
+    pub opted_out: bool,
+}
+
+/// All that `decide` may look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub settings: Settings,
+    pub record: Record,
+    /// The links of everybody on a roster.
+    pub links: BTreeMap<PlayerId, Link>,
+    /// Where people are in voice, as far as it was asked in this run.
+    pub seats: BTreeMap<UserId, Seat>,
+    pub announced: Option<Announced>,
+}

@@ -1,0 +1,282 @@
+//! The plan: independent steps that can be taken at once, what can come of each, and why others are not taken. Prints as one line per step.
+
+use std::fmt;
+
+use crate::domain::{
+    Timestamp,
+    ids::{ChannelId, Faction, UserId},
+    render::stamp,
+};
+
+/// One step in Discord. Ids appear only once they are bound.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Create the private voice channel of a faction, with all overwrites.
+    CreateChannel {
+        faction: Faction,
+        name: String,
+        category: Option<ChannelId>,
+        access: Vec<UserId>,
+    },
+    /// Look for channels that an unanswered create may have made: same name and category, not older than `since`.
+    FindChannel {
+        faction: Faction,
+        name: String,
+        category: Option<ChannelId>,
+        since: Timestamp,
+    },
+    DeleteChannel {
+        faction: Faction,
+        channel: ChannelId,
+    },
+    /// Let somebody enter who was not known at creation (a substitute, a late link).
+    GrantAccess {
+        faction: Faction,
+        channel: ChannelId,
+        user: UserId,
+    },
+    RevokeAccess {
+        faction: Faction,
+        channel: ChannelId,
+        user: UserId,
+    },
+    /// Ask where somebody is in voice, before he is moved out of a channel he may have left by himself.
+    LocateMember {
+        user: UserId,
+    },
+    MoveMember {
+        user: UserId,
+        to: Destination,
+    },
+}
+
+/// Where to move somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Destination {
+    Slot {
+        faction: Faction,
+        channel: ChannelId,
+    },
+    Lobby(ChannelId),
+    /// Out of voice.
+    Out,
+}
+
+/// Where somebody is in the guild's voice channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    Nowhere,
+    In(ChannelId),
+    /// Connected to a channel that Discord won't show us, so certainly none of ours.
+    Elsewhere,
+}
+
+/// What came of an action. Anything passing (down, slow, rate limited) is no outcome: the run ends and is tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Created(ChannelId),
+    /// Oldest first; empty when there is none.
+    Found(Vec<ChannelId>),
+    Seen(Seat),
+    /// The member is not connected to voice (Discord's 40032): a normal race.
+    Absent,
+    /// The account is no member of the guild (10007, 10013).
+    NotInGuild,
+    /// The channel does not exist any more (10003).
+    Gone,
+    /// Only a person can change it: a permission is missing, the guild is full. The text says what to do.
+    Refused(String),
+}
+
+/// What to do now, why the rest is left, and when to look again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Independent of each other: run them all at once.
+    pub actions: Vec<Action>,
+    /// Never in the past; None when the match is closed.
+    pub look_again: Option<Timestamp>,
+    pub notes: Vec<Note>,
+}
+
+/// Something that is not done, and why, for the person who wonders.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    NeverSeen,
+    Waiting(String),
+    Grace(Timestamp),
+    Expired,
+    Closed,
+    NotLinked {
+        faction: Faction,
+        nickname: String,
+    },
+    OptedOut {
+        faction: Faction,
+        nickname: String,
+    },
+    NotInVoice {
+        faction: Faction,
+        nickname: String,
+    },
+    NotInGuild {
+        faction: Faction,
+        nickname: String,
+    },
+    MoveRefused {
+        faction: Faction,
+        nickname: String,
+        why: String,
+    },
+    Blocked {
+        faction: Faction,
+        why: String,
+    },
+    AccessBlocked {
+        faction: Faction,
+        why: String,
+    },
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateChannel {
+                faction,
+                name,
+                category,
+                access,
+            } => {
+                write!(f, "create voice channel '{name}' for {faction}")?;
+                if let Some(category) = category {
+                    write!(f, " in category {category}")?;
+                }
+                write!(
+                    f,
+                    ", open to {} linked player{}",
+                    access.len(),
+                    if access.len() == 1 { "" } else { "s" }
+                )
+            }
+            Self::FindChannel { faction, name, .. } => {
+                write!(f, "look whether '{name}' for {faction} was already created")
+            }
+            Self::DeleteChannel { faction, .. } => write!(f, "delete the channel of {faction}"),
+            Self::GrantAccess { faction, user, .. } => {
+                write!(f, "let member {user} into the channel of {faction}")
+            }
+            Self::RevokeAccess { faction, user, .. } => {
+                write!(f, "take member {user} off the list of the channel of {faction}")
+            }
+            Self::LocateMember { user } => write!(f, "ask where member {user} is in voice"),
+            Self::MoveMember { user, to } => write!(f, "move member {user} to {to}"),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Slot { faction, .. } => write!(f, "the channel of {faction}"),
+            Self::Lobby(channel) => write!(f, "the lobby {channel}"),
+            Self::Out => f.write_str("no channel"),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("done"),
+            Self::Created(channel) => write!(f, "created {channel}"),
+            Self::Found(channels) if channels.is_empty() => f.write_str("none found"),
+            Self::Found(channels) => write!(
+                f,
+                "found {}",
+                channels.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+            Self::Seen(Seat::Nowhere) => f.write_str("not in voice"),
+            Self::Seen(Seat::In(channel)) => write!(f, "is in channel {channel}"),
+            Self::Seen(Seat::Elsewhere) => f.write_str("is in a channel we can't see"),
+            Self::Absent => f.write_str("not in voice"),
+            Self::NotInGuild => f.write_str("no member of the guild"),
+            Self::Gone => f.write_str("channel is gone"),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+        }
+    }
+}
+
+impl Action {
+    /// The label under which metrics count it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CreateChannel { .. } => "create_channel",
+            Self::FindChannel { .. } => "find_channel",
+            Self::DeleteChannel { .. } => "delete_channel",
+            Self::GrantAccess { .. } => "grant_access",
+            Self::RevokeAccess { .. } => "revoke_access",
+            Self::LocateMember { .. } => "locate_member",
+            Self::MoveMember { .. } => "move_member",
+        }
+    }
+}
+
+impl Outcome {
+    /// The label under which metrics count it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Done | Self::Created(_) | Self::Found(_) | Self::Seen(_) => "done",
+            Self::Absent => "absent",
+            Self::NotInGuild => "not_in_guild",
+            Self::Gone => "gone",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeverSeen => f.write_str("nothing is known of this match yet"),
+            Self::Waiting(why) => write!(f, "waiting: {why}"),
+            Self::Grace(until) => write!(f, "the match is over; its channels stay until {}", stamp(*until)),
+            Self::Expired => f.write_str("the match is older than the hard age and treated as over"),
+            Self::Closed => f.write_str("the match is over and cleaned up"),
+            Self::NotLinked { faction, nickname } => {
+                write!(f, "{nickname} ({faction}) is not linked to a Discord account")
+            }
+            Self::OptedOut { faction, nickname } => write!(f, "{nickname} ({faction}) has opted out of being moved"),
+            Self::NotInVoice { faction, nickname } => write!(f, "{nickname} ({faction}) was not in voice"),
+            Self::NotInGuild { faction, nickname } => {
+                write!(f, "{nickname} ({faction}) is no member of the Discord server")
+            }
+            Self::MoveRefused { faction, nickname, why } => {
+                write!(f, "{nickname} ({faction}) could not be moved: {why}")
+            }
+            Self::Blocked { faction, why } => write!(f, "the channel of {faction} is blocked: {why}"),
+            Self::AccessBlocked { faction, why } => {
+                write!(f, "who may enter the channel of {faction} can't be changed: {why}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.actions.is_empty() {
+            f.write_str("nothing to do")?;
+        }
+        let lines = self
+            .actions
+            .iter()
+            .map(|action| format!("- {action}"))
+            .chain(self.notes.iter().map(|note| format!("  ({note})")));
+        for (at, line) in lines.enumerate() {
+            if at > 0 || self.actions.is_empty() {
+                f.write_str("\n")?;
+            }
+            f.write_str(&line)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+//! What is stored about one match: the last reading, its two slots with their channels, and whom we placed. `decide` alone changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::{
+    Timestamp,
+    ids::{ChannelId, Faction, GuildId, MatchId, UserId},
+    match_facts::{MatchFacts, Status},
+};
+
+/// Everything durable about a match (tables `matches`, `active_matches`, `match_members`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub id: MatchId,
+    pub guild: GuildId,
+    /// The last reading that was accepted; None before the first.
+    pub facts: Option<MatchFacts>,
+    /// The highest webhook `payload.version` seen; an older one never moves the match.
+    pub last_version: Option<i64>,
+    pub first_seen_at: Timestamp,
+    /// Start of the current life: a match that is run again after its end gets a new one. The hard age counts from here.
+    pub live_since: Option<Timestamp>,
+    /// When the current life was first seen over; the grace period counts from here.
+    pub ended_at: Option<Timestamp>,
+    /// When nothing was left to do; None while the match is open. Only a new reading opens it again.
+    pub closed_at: Option<Timestamp>,
+    pub demo_urls: BTreeSet<String>,
+    /// The channels that exist, may exist or were refused, one per faction.
+    pub slots: BTreeMap<Faction, Slot>,
+    /// Whom we tried to place.
+    pub members: BTreeMap<UserId, Member>,
+}
+
+impl Record {
+    /// A match nobody has looked at yet.
+    pub fn new(id: MatchId, guild: GuildId, now: Timestamp) -> Self {
+        Self {
+            id,
+            guild,
+            facts: None,
+            last_version: None,
+            first_seen_at: now,
+            live_since: None,
+            ended_at: None,
+            closed_at: None,
+            demo_urls: BTreeSet::new(),
+            slots: BTreeMap::new(),
+            members: BTreeMap::new(),
+        }
+    }
+}
+
+/// The voice channel of one faction: wanted, bound to an id, or refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The name it was or will be created with.
+    pub name: String,
+    pub category: Option<ChannelId>,
+    /// Set while a create may have been sent and its answer is not recorded: look for the channel before creating again.
+    pub intended_at: Option<Timestamp>,
+    /// The channel that is ours.
+    pub channel: Option<ChannelId>,
+    /// Start of the first create whose answer never came: before the slot is forgotten, look for what it may have left behind.
+    pub uncertain_since: Option<Timestamp>,
+    /// Further channels found from unanswered creates; ours, and to be deleted.
+    pub strays: BTreeSet<ChannelId>,
+    /// Who may enter, by an overwrite of his own.
+    pub access: BTreeSet<UserId>,
+    /// Discord refused to create or delete the channel; tried again only after a while.
+    pub blocked: Option<Blocked>,
+    /// Discord refused to change who may enter; not tried again for this channel.
+    pub access_blocked: Option<String>,
+}
+
+/// A refusal that only a person can lift.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    pub why: String,
+    pub at: Timestamp,
+}
+
+/// What became of one linked player.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub faction: Faction,
+    pub placement: Placement,
+    /// The status the match had at the last try: somebody absent is tried again when it changes.
+    pub tried_in: Status,
+    pub tried_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Discord moved him; where he goes from there is his own business.
+    Moved,
+    /// He was not connected to voice.
+    Absent,
+    /// He is no member of the guild.
+    NotInGuild,
+    /// Discord refused the move.
+    Refused(String),
+}

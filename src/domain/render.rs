@@ -1,0 +1,118 @@
+//! Texts made of facts: channel names from a guild's template, within Discord's limits, and moments in time.
+
+use crate::domain::{
+    Timestamp,
+    ids::{Faction, MatchId},
+    match_facts::MatchFacts,
+    settings::Settings,
+};
+
+/// Discord's longest channel name, in characters (API reference, *Create Guild Channel*).
+const LONGEST: usize = 100;
+
+/// The channel name of a faction. Knows `{short_id}`, `{match_id}`, `{faction}`, `{team}` and `{map}`; anything else stays as it is.
+pub fn channel_name(template: &str, id: &MatchId, faction: Faction, facts: Option<&MatchFacts>) -> String {
+    let team = facts
+        .and_then(|facts| facts.sides.get(&faction))
+        .map_or(faction.as_str(), |side| side.name.as_str());
+    let map = facts.and_then(|facts| facts.map.as_deref()).unwrap_or("");
+    let filled = fill(template, id, faction, team, map);
+    let name = presentable(&filled);
+    if name.is_empty() {
+        presentable(&fill(Settings::DEFAULT_NAME_TEMPLATE, id, faction, team, map))
+    } else {
+        name
+    }
+}
+
+/// A moment for people: `2026-11-21 17:04:05 UTC`.
+pub fn stamp(at: Timestamp) -> String {
+    let (hour, minute, second) = at.to_hms();
+    format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
+}
+
+/// One pass, so that a team called `{map}` stays called that.
+fn fill(template: &str, id: &MatchId, faction: Faction, team: &str, map: &str) -> String {
+    let mut filled = String::with_capacity(template.len() + 16);
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        let (before, from) = rest.split_at(open);
+        filled.push_str(before);
+        let Some(close) = from.find('}') else {
+            rest = from;
+            break;
+        };
+        match &from[..=close] {
+            "{short_id}" => filled.push_str(id.short()),
+            "{match_id}" => filled.push_str(id.as_str()),
+            "{faction}" => filled.push_str(faction.as_str()),
+            "{team}" => filled.push_str(team),
+            "{map}" => filled.push_str(map),
+            unknown => filled.push_str(unknown),
+        }
+        rest = &from[close + 1..];
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// Drops what can't be seen (control characters, joiners, direction marks, tags: recorded in players' names) and cuts to length.
+fn presentable(text: &str) -> String {
+    let visible: String = text
+        .chars()
+        .filter(|c| !c.is_control() || c.is_whitespace())
+        .filter(|c| !matches!(u32::from(*c), 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE0FFF))
+        .collect();
+    let words = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().take(LONGEST).collect::<String>().trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::match_facts::{Side, Status};
+
+    fn facts(team: &str) -> MatchFacts {
+        let mut facts = MatchFacts::bare(Status::Ready);
+        facts.sides.insert(
+            Faction::One,
+            Side {
+                name: team.to_owned(),
+                ..Side::default()
+            },
+        );
+        facts.map = Some("de_mirage".to_owned());
+        facts
+    }
+
+    #[test]
+    fn the_default_name_is_short_and_tells_the_faction() {
+        let id = MatchId::new("1-5cd68867-aa96-4cfe-a373-12c57edbcab2");
+        assert_eq!(
+            channel_name(Settings::DEFAULT_NAME_TEMPLATE, &id, Faction::Two, None),
+            "match-5cd68867-faction2"
+        );
+    }
+
+    #[test]
+    fn team_names_of_any_kind_stay_presentable() {
+        let id = MatchId::new("1-5cd68867");
+        let name = |team: &str| channel_name("{team} on {map} {huh}", &id, Faction::One, Some(&facts(team)));
+        assert_eq!(name("team_Nova"), "team_Nova on de_mirage {huh}");
+        assert_eq!(name("a\u{E0021}\u{202E}b\n\tc"), "ab c on de_mirage {huh}");
+        assert_eq!(name("{map}"), "{map} on de_mirage {huh}");
+        assert_eq!(name(&"ü".repeat(300)).chars().count(), 100);
+        assert_eq!(
+            channel_name("{team}", &id, Faction::One, Some(&facts("\u{200B}"))),
+            "match-5cd68867-faction1"
+        );
+    }
+
+    #[test]
+    fn an_open_brace_is_just_a_character() {
+        assert_eq!(
+            channel_name("a {short_id", &MatchId::new("1-x"), Faction::One, None),
+            "a {short_id"
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! The core under test: examples that read like rules, and properties over random lives of a match.
+
+mod examples;
+mod properties;
+mod toy;

@@ -1,0 +1,253 @@
+//! A toy Discord for the core alone: channels, seats, and calls that fail before or after they took effect.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::domain::{
+    Timestamp,
+    decide::decide,
+    event::{Event, Link, Reading, Source, State},
+    ids::{ChannelId, Faction, GuildId, MatchId, PlayerId, UserId},
+    match_facts::{MatchFacts, Player, Side, Status},
+    plan::{Action, Decision, Destination, Outcome, Seat},
+    record::Record,
+    settings::Settings,
+};
+
+pub const LOBBY: u64 = 7;
+pub const FOREIGN: u64 = 8;
+
+/// How a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Luck {
+    Fine,
+    LostBefore,
+    LostAfter,
+    Refused,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Toy {
+    /// Name and time of creation.
+    pub channels: BTreeMap<ChannelId, (String, Option<Timestamp>)>,
+    pub seats: BTreeMap<UserId, ChannelId>,
+    pub calls: Vec<Action>,
+    next: u64,
+}
+
+impl Toy {
+    /// A guild with a lobby, somebody else's channel, and everybody of `users` in the lobby.
+    pub fn new(users: impl IntoIterator<Item = u64>) -> Self {
+        let mut toy = Self {
+            next: 1000,
+            ..Self::default()
+        };
+        toy.channels.insert(channel(LOBBY), ("Lobby".to_owned(), None));
+        toy.channels
+            .insert(channel(FOREIGN), ("match-5cd68867-faction1".to_owned(), None));
+        toy.seats = users.into_iter().map(|id| (user(id), channel(LOBBY))).collect();
+        toy
+    }
+
+    /// The channels beyond those that were there from the start.
+    pub fn made(&self) -> Vec<&str> {
+        self.channels
+            .values()
+            .filter(|(_, at)| at.is_some())
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    pub fn who_sits_in(&self, name: &str) -> BTreeSet<u64> {
+        let named = |id: &ChannelId| {
+            self.channels
+                .get(id)
+                .is_some_and(|(known, at)| known == name && at.is_some())
+        };
+        self.seats
+            .iter()
+            .filter(|(_, seat)| named(seat))
+            .map(|(user, _)| user.get())
+            .collect()
+    }
+
+    fn perform(&mut self, action: &Action, luck: Luck, now: Timestamp) -> Option<Outcome> {
+        self.calls.push(action.clone());
+        match luck {
+            Luck::LostBefore => return None,
+            Luck::Refused => return Some(Outcome::Refused("no".to_owned())),
+            Luck::Fine | Luck::LostAfter => {}
+        }
+        let outcome = match action {
+            Action::CreateChannel { name, .. } => {
+                self.next += 1;
+                self.channels.insert(channel(self.next), (name.clone(), Some(now)));
+                Outcome::Created(channel(self.next))
+            }
+            Action::FindChannel { name, since, .. } => {
+                let fits = |(_, (known, at)): &(&ChannelId, &(String, Option<Timestamp>))| {
+                    known == name && at.is_some_and(|at| at >= *since)
+                };
+                Outcome::Found(self.channels.iter().filter(fits).map(|(id, _)| *id).collect())
+            }
+            Action::DeleteChannel { channel, .. } => {
+                self.seats.retain(|_, seat| seat != channel);
+                if self.channels.remove(channel).is_some() {
+                    Outcome::Done
+                } else {
+                    Outcome::Gone
+                }
+            }
+            Action::GrantAccess { channel, .. } | Action::RevokeAccess { channel, .. } => {
+                if self.channels.contains_key(channel) {
+                    Outcome::Done
+                } else {
+                    Outcome::Gone
+                }
+            }
+            Action::LocateMember { user } => {
+                Outcome::Seen(self.seats.get(user).map_or(Seat::Nowhere, |seat| Seat::In(*seat)))
+            }
+            Action::MoveMember { user, to } => self.move_member(*user, *to),
+        };
+        (luck != Luck::LostAfter).then_some(outcome)
+    }
+
+    fn move_member(&mut self, user: UserId, to: Destination) -> Outcome {
+        let target = match to {
+            Destination::Slot { channel, .. } | Destination::Lobby(channel) => Some(channel),
+            Destination::Out => None,
+        };
+        if target.is_some_and(|target| !self.channels.contains_key(&target)) {
+            return Outcome::Gone;
+        }
+        if !self.seats.contains_key(&user) {
+            return Outcome::Absent;
+        }
+        match target {
+            Some(target) => self.seats.insert(user, target),
+            None => self.seats.remove(&user),
+        };
+        Outcome::Done
+    }
+}
+
+/// Runs a match as the sync loop does: decide, act, decide again. Ends early when a call was lost.
+pub fn run(state: &mut State, event: Event, now: Timestamp, toy: &mut Toy, luck: &mut dyn FnMut() -> Luck) -> Decision {
+    state.seats.clear();
+    let mut event = event;
+    let mut last = Decision::default();
+    for _ in 0..12 {
+        last = decide(state, &event, now);
+        if last.actions.is_empty() {
+            break;
+        }
+        let done: Vec<_> = last
+            .actions
+            .iter()
+            .map(|action| {
+                let luck = luck();
+                (action.clone(), toy.perform(action, luck, now))
+            })
+            .collect();
+        let lost = done.iter().any(|(_, outcome)| outcome.is_none());
+        event = Event::Outcomes(
+            done.into_iter()
+                .filter_map(|(action, outcome)| Some((action, outcome?)))
+                .collect(),
+        );
+        if lost {
+            return decide(state, &event, now);
+        }
+    }
+    last
+}
+
+pub fn lucky() -> Luck {
+    Luck::Fine
+}
+
+pub fn at(seconds: u64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
+}
+
+pub fn user(id: u64) -> UserId {
+    UserId::new(id).expect("test ids are above zero")
+}
+
+pub fn channel(id: u64) -> ChannelId {
+    ChannelId::new(id).expect("test ids are above zero")
+}
+
+/// A match whose players `p<n>` are linked to Discord users `n`; nobody else is linked.
+pub fn state(linked: impl IntoIterator<Item = u64>) -> State {
+    State {
+        settings: Settings {
+            guild: GuildId::new(1).expect("above zero"),
+            category: None,
+            lobby: Some(channel(LOBBY)),
+            grace: Duration::from_secs(60),
+            max_age: Duration::from_secs(8 * 3600),
+            name_template: Settings::DEFAULT_NAME_TEMPLATE.to_owned(),
+            user_limit: 0,
+        },
+        record: Record::new(
+            MatchId::new("1-5cd68867-aa96"),
+            GuildId::new(1).expect("above zero"),
+            at(0),
+        ),
+        links: linked
+            .into_iter()
+            .map(|n| {
+                (
+                    player(n),
+                    Link {
+                        user: user(n),
+                        opted_out: false,
+                    },
+                )
+            })
+            .collect(),
+        seats: BTreeMap::new(),
+        announced: None,
+    }
+}
+
+pub fn player(n: u64) -> PlayerId {
+    PlayerId::new(format!("p{n}"))
+}
+
+pub fn facts(status: Status, one: &[u64], two: &[u64]) -> MatchFacts {
+    let side = |roster: &[u64]| Side {
+        name: "team".to_owned(),
+        roster: roster
+            .iter()
+            .map(|n| Player {
+                id: player(*n),
+                nickname: format!("Nick{n}"),
+            })
+            .collect(),
+        ..Side::default()
+    };
+    let sides = BTreeMap::from([(Faction::One, side(one)), (Faction::Two, side(two))]);
+    MatchFacts {
+        sides,
+        ..MatchFacts::bare(status)
+    }
+}
+
+pub fn api(facts: MatchFacts) -> Event {
+    Event::Read(Box::new(Reading {
+        facts,
+        source: Source::Api,
+    }))
+}
+
+pub fn webhook(version: i64, facts: MatchFacts) -> Event {
+    Event::Read(Box::new(Reading {
+        facts,
+        source: Source::Webhook { version: Some(version) },
+    }))
+}

@@ -1,0 +1,12 @@
+//! Everything FACEIT: its webhooks and its Data API, read into facts about matches. Decides nothing about a match and stores nothing.
+
+pub mod client;
+pub mod error;
+pub mod fact;
+mod lenient;
+mod limit;
+pub mod player;
+pub mod secret;
+mod send;
+pub mod webhook;
+mod wire;

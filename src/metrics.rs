@@ -1,0 +1,56 @@
+//! The names of all metrics, with what they count and in which unit. Recording them is done where things happen.
+
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// Webhook calls, by `event` and `result` (accepted, duplicate, ignored, refused, unavailable).
+pub const DELIVERIES: &str = "muster_deliveries_total";
+/// Jobs by `state` (waiting: due and not taken; asleep: due later; running; dead).
+pub const JOBS: &str = "muster_jobs";
+/// Age of the oldest job that is due and not yet taken, seconds.
+pub const OLDEST_JOB: &str = "muster_jobs_oldest_seconds";
+/// Steps taken in Discord, by `kind` and `outcome`.
+pub const ACTIONS: &str = "muster_actions_total";
+/// Calls to FACEIT, by `route` and `status`.
+pub const FACEIT_CALLS: &str = "muster_faceit_requests_total";
+/// Calls to Discord, by `route` and `status`.
+pub const DISCORD_CALLS: &str = "muster_discord_requests_total";
+/// Calls to Discord that wait for their turn.
+pub const DISCORD_WAITING: &str = "muster_discord_waiting";
+/// From asking for a call to Discord to its turn, seconds, by `class` (move, create, overwrite, tear_down).
+pub const DISCORD_WAIT: &str = "muster_discord_wait_seconds";
+/// Answers of 401, 403 and 429 within ten minutes; Discord bans at 10,000.
+pub const DISCORD_INVALID: &str = "muster_discord_invalid_requests";
+/// From storing a delivery to nothing being left to do for it, seconds.
+pub const DELIVERY_TO_DONE: &str = "muster_delivery_to_done_seconds";
+/// Runs of jobs, by `verdict` (done, retry, failed, lost, yielded).
+pub const RUNS: &str = "muster_job_runs_total";
+
+/// Gives every metric its help text; call once after the recorder is installed.
+pub fn describe() {
+    describe_counter!(DELIVERIES, "Webhook calls by event and result");
+    describe_gauge!(JOBS, "Jobs by state");
+    describe_gauge!(
+        OLDEST_JOB,
+        Unit::Seconds,
+        "Age of the oldest job that is due and not taken"
+    );
+    describe_counter!(ACTIONS, "Steps taken in Discord by kind and outcome");
+    describe_counter!(FACEIT_CALLS, "Calls to FACEIT by route and status");
+    describe_counter!(DISCORD_CALLS, "Calls to Discord by route and status");
+    describe_gauge!(DISCORD_WAITING, "Calls to Discord that wait for their turn");
+    describe_histogram!(
+        DISCORD_WAIT,
+        Unit::Seconds,
+        "From asking for a call to Discord to its turn, by class"
+    );
+    describe_gauge!(
+        DISCORD_INVALID,
+        "Answers of 401, 403 and 429 within ten minutes; Discord bans at 10,000"
+    );
+    describe_histogram!(
+        DELIVERY_TO_DONE,
+        Unit::Seconds,
+        "From storing a delivery to nothing being left to do for it"
+    );
+    describe_counter!(RUNS, "Runs of jobs by verdict");
+}

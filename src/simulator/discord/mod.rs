@@ -1,0 +1,245 @@
+//! The fake of Discord's REST API v10: authorises, limits and answers each request from the world; no gateway, no OAuth2 yet.
+
+mod build;
+mod channels;
+mod errors;
+mod form;
+pub mod limits;
+mod members;
+mod overwrites;
+pub mod permissions;
+pub(super) mod picture;
+mod routes;
+mod shapes;
+pub mod snowflake;
+pub(super) mod world;
+
+use std::{fmt::Write, time::Duration};
+
+use axum::http::StatusCode;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use self::{
+    errors::Refusal,
+    form::Form,
+    limits::{Limiter, Standing, Verdict},
+    routes::{Miss, Route},
+    world::Discord,
+};
+use super::{
+    clock::millis,
+    exchange::{Answer, Call},
+};
+
+/// Everything the Discord side remembers.
+#[derive(Debug)]
+pub(super) struct DiscordSide {
+    pub(super) world: Discord,
+    pub(super) limiter: Limiter,
+    /// `ws://host:port`, told by `GET /gateway`.
+    pub(super) gateway: String,
+}
+
+/// An answer, and whether the request was one the simulator knows.
+pub(super) type Answered = (Answer, bool);
+
+/// The part of a path after `/api`, `/api/v9` or `/api/v10`; `None` when it isn't Discord's.
+pub(super) fn below_prefix(path: &str) -> Option<&str> {
+    let rest = path
+        .strip_prefix("/api")
+        .filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    let versioned = ["/v10", "/v9"].iter().find_map(|version| rest.strip_prefix(version));
+    Some(
+        versioned
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            .unwrap_or(rest),
+    )
+}
+
+impl DiscordSide {
+    /// Counts invalid requests, and bans who makes too many of them: a 429 of the edge's, of no scope.
+    pub(super) fn answer(&mut self, call: &Call, path: &str, now: Duration) -> Answered {
+        if let Some(rest) = self.limiter.invalid.shut(self.limiter.limits.invalid_per_10_min, now) {
+            let mut answer = Answer::typed(
+                StatusCode::TOO_MANY_REQUESTS,
+                "text/html",
+                "<html>error code: 1015</html>",
+            );
+            answer.set("retry-after", rest.as_micros().div_ceil(1_000_000));
+            return (answer, true);
+        }
+        let (answer, known) = self.judge(call, path, now);
+        if matches!(answer.status.as_u16(), 401 | 403 | 429) {
+            // Full or not, it counts no further than that.
+            let _ = self.limiter.invalid.take(self.limiter.limits.invalid_per_10_min, now);
+        }
+        (answer, known)
+    }
+
+    fn judge(&mut self, call: &Call, path: &str, now: Duration) -> Answered {
+        if self.world.bot.must_name_itself && call.header("user-agent").unwrap_or_default().is_empty() {
+            return (Refusal::blocked_at_the_edge().into(), true);
+        }
+        let route = match Route::read(&call.method, path) {
+            Ok(route) => route,
+            Err(Miss::Unknown) => return (Refusal::no_such_route().into(), false),
+            Err(Miss::Method) => return (Refusal::method_not_allowed().into(), false),
+            Err(Miss::Refused(refusal)) => return (refusal.into(), true),
+        };
+        // `GET /gateway` is the one route here that asks for no token.
+        let token = call
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("Bot "));
+        if route != Route::Gateway && token != Some(self.world.bot.token.as_str()) {
+            return (Refusal::unauthorized().into(), true);
+        }
+        let rate = route.rate(&self.limiter.limits);
+        match self.limiter.take((route.template(), route.top_level()), rate, now) {
+            Verdict::Global(wait) => (limited(wait, None, "global"), true),
+            Verdict::Route(standing) => {
+                let mut answer = limited(standing.retry_after, None, "user");
+                tell(&mut answer, route, standing, now);
+                (answer, true)
+            }
+            Verdict::Passes(standing) => {
+                let (mut answer, known) = match self.limited_apart(route, call, now) {
+                    Some(answer) => (answer, true),
+                    None => match self.perform(route, call, now) {
+                        Ok(answer) => (answer, true),
+                        Err(refusal) => {
+                            let answer = Answer::from(refusal);
+                            let known = answer.status != StatusCode::NOT_IMPLEMENTED;
+                            (answer, known)
+                        }
+                    },
+                };
+                tell(&mut answer, route, standing, now);
+                (answer, known)
+            }
+        }
+    }
+
+    /// Limits that no header tells of before they strike.
+    fn limited_apart(&mut self, route: Route, call: &Call, now: Duration) -> Option<Answer> {
+        match route {
+            Route::EditChannel(id) if Form::read(call).is_ok_and(|form| form.has("name")) => {
+                let rate = self.limiter.limits.channel_rename;
+                let standing = self.limiter.take_apart(("rename", Some(id)), rate, now);
+                (!standing.retry_after.is_zero()).then(|| limited(standing.retry_after, None, "user"))
+            }
+            Route::CreateChannel(guild) => {
+                const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+                let cap = usize::try_from(self.limiter.limits.channels_per_day?).ok()?;
+                let guild = self.world.guilds.get_mut(&guild)?;
+                guild.creations.retain(|at| *at + DAY > now);
+                let opens = *guild.creations.get(guild.creations.len().checked_sub(cap)?)? + DAY;
+                Some(limited(opens.saturating_sub(now), Some(30_013), "user"))
+            }
+            _ => None,
+        }
+    }
+
+    fn perform(&mut self, route: Route, call: &Call, now: Duration) -> Result<Answer, Refusal> {
+        let reason = || {
+            call.header("x-audit-log-reason")
+                .map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned())
+        };
+        let world = &mut self.world;
+        let body = match route {
+            Route::Gateway => json!({ "url": self.gateway }),
+            Route::GatewayBot => json!({
+                "url": self.gateway,
+                "shards": 1,
+                "session_start_limit": { "total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1 },
+            }),
+            Route::Application => shapes::application(&world.bot, world.guilds.len()),
+            Route::CurrentUser => shapes::current_user(&world.bot),
+            Route::CurrentUserGuilds => world.guilds.values().map(|guild| own_guild(world, guild)).collect(),
+            Route::User(user) => world.show_user(user)?,
+            Route::Guild(id) => shapes::guild(&world.bot, world.guild(id)?),
+            Route::Roles(id) => world
+                .guild(id)?
+                .roles
+                .values()
+                .map(|role| shapes::role(&world.bot, role))
+                .collect(),
+            Route::ListChannels(id) => world.list_channels(id)?,
+            Route::CreateChannel(id) => {
+                let body = world.create_channel(id, Form::read(call)?, reason(), now)?;
+                return Ok(Answer::json(StatusCode::CREATED, &body));
+            }
+            Route::Channel(id) => world.show_channel(id)?,
+            Route::EditChannel(id) => world.edit_channel(id, Form::read(call)?)?,
+            Route::DeleteChannel(id) => world.delete_channel(id, reason(), now)?,
+            Route::PutOverwrite(channel, id) => {
+                world.put_overwrite(channel, id, Form::read(call)?)?;
+                return Ok(Answer::empty(StatusCode::NO_CONTENT));
+            }
+            Route::DeleteOverwrite(channel, id) => {
+                world.delete_overwrite(channel, id)?;
+                return Ok(Answer::empty(StatusCode::NO_CONTENT));
+            }
+            Route::Member(guild, user) => world.show_member(guild, user)?,
+            Route::EditMember(guild, user) => world.edit_member(guild, user, Form::read(call)?, now)?,
+            Route::VoiceState(guild, user) => world.show_voice_state(guild, user)?,
+            Route::OwnVoiceState(guild) => world.show_voice_state(guild, world.bot.id)?,
+        };
+        Ok(Answer::json(StatusCode::OK, &body))
+    }
+}
+
+/// The partial guild of `GET /users/@me/guilds`.
+fn own_guild(world: &Discord, guild: &world::Guild) -> Value {
+    json!({
+        "id": guild.id, "name": guild.name, "icon": null, "banner": null, "features": [],
+        "owner": guild.owner_id == world.bot.id, "permissions": world.bot_in_guild(guild),
+    })
+}
+
+/// A 429. Whole seconds in the header, rounded up; the exact time in the body (Discord docs, Rate Limits).
+fn limited(wait: Duration, code: Option<u32>, scope: &'static str) -> Answer {
+    let seconds = wait.as_micros().div_ceil(1000);
+    let mut body = json!({
+        "message": "You are being rate limited.",
+        "retry_after": f64::from(u32::try_from(seconds).unwrap_or(u32::MAX)) / 1000.0,
+        "global": scope == "global",
+    });
+    if let Some(code) = code {
+        body["code"] = json!(code);
+    }
+    let mut answer = Answer::json(StatusCode::TOO_MANY_REQUESTS, &body);
+    answer.set("retry-after", wait.as_micros().div_ceil(1_000_000).max(1));
+    answer.set("x-ratelimit-scope", scope);
+    if scope == "global" {
+        answer.set("x-ratelimit-global", true);
+    }
+    answer
+}
+
+/// The five headers every limited answer carries.
+fn tell(answer: &mut Answer, route: Route, standing: Standing, now: Duration) {
+    let reset = now + standing.reset_after;
+    answer.set("x-ratelimit-limit", standing.limit);
+    answer.set("x-ratelimit-remaining", standing.remaining);
+    answer.set(
+        "x-ratelimit-reset",
+        format!("{}.{:03}", millis(reset) / 1000, millis(reset) % 1000),
+    );
+    answer.set(
+        "x-ratelimit-reset-after",
+        format!("{:.3}", standing.reset_after.as_secs_f64()),
+    );
+    answer.set("x-ratelimit-bucket", bucket_name(route));
+}
+
+/// Opaque, the same for all top-level ids of a route.
+fn bucket_name(route: Route) -> String {
+    let digest = Sha256::digest(route.template());
+    digest.iter().take(16).fold(String::new(), |mut name, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(name, "{byte:02x}");
+        name
+    })
+}

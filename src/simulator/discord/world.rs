@@ -1,0 +1,211 @@
+//! The guilds as they stand: channels, roles, members, who sits where; built in `build`, changed by the other rooms.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::{
+    permissions::{Bits, Overwrite},
+    snowflake::{Mint, Snowflake},
+};
+
+#[derive(Debug)]
+pub(in crate::simulator) struct Discord {
+    pub(in crate::simulator) bot: Bot,
+    pub(in crate::simulator) guilds: BTreeMap<Snowflake, Guild>,
+    pub(in crate::simulator) deleted_users: BTreeSet<Snowflake>,
+    pub(in crate::simulator) mint: Mint,
+}
+
+#[derive(Debug)]
+pub(in crate::simulator) struct Bot {
+    pub(in crate::simulator) id: Snowflake,
+    pub(in crate::simulator) name: String,
+    pub(in crate::simulator) token: String,
+    pub(in crate::simulator) must_name_itself: bool,
+}
+
+#[derive(Debug)]
+pub(in crate::simulator) struct Guild {
+    pub(in crate::simulator) id: Snowflake,
+    pub(in crate::simulator) name: String,
+    pub(in crate::simulator) owner_id: Snowflake,
+    /// @everyone has the guild's own id.
+    pub(in crate::simulator) roles: BTreeMap<Snowflake, Role>,
+    pub(in crate::simulator) bot_role: Snowflake,
+    pub(in crate::simulator) channels: BTreeMap<Snowflake, Channel>,
+    pub(in crate::simulator) members: BTreeMap<Snowflake, Member>,
+    pub(in crate::simulator) audit: Vec<AuditEntry>,
+    /// When channels were created by request, for the daily cap.
+    pub(in crate::simulator) creations: Vec<Duration>,
+}
+
+#[derive(Debug)]
+pub(in crate::simulator) struct Role {
+    pub(in crate::simulator) id: Snowflake,
+    pub(in crate::simulator) name: String,
+    pub(in crate::simulator) permissions: Bits,
+    pub(in crate::simulator) position: usize,
+    pub(in crate::simulator) managed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::simulator) enum Kind {
+    Text,
+    Voice,
+    Category,
+}
+
+impl Kind {
+    pub(in crate::simulator) fn number(self) -> u8 {
+        match self {
+            Self::Text => 0,
+            Self::Voice => 2,
+            Self::Category => 4,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::simulator) struct Channel {
+    pub(in crate::simulator) id: Snowflake,
+    pub(in crate::simulator) kind: Kind,
+    pub(in crate::simulator) name: String,
+    pub(in crate::simulator) parent_id: Option<Snowflake>,
+    pub(in crate::simulator) position: i64,
+    pub(in crate::simulator) overwrites: Vec<Overwrite>,
+    pub(in crate::simulator) user_limit: i64,
+    /// Bits per second.
+    pub(in crate::simulator) bitrate: i64,
+    pub(in crate::simulator) nsfw: bool,
+    pub(in crate::simulator) rate_limit_per_user: i64,
+    pub(in crate::simulator) rtc_region: Option<String>,
+}
+
+#[derive(Debug)]
+pub(in crate::simulator) struct Member {
+    pub(in crate::simulator) id: Snowflake,
+    pub(in crate::simulator) name: String,
+    pub(in crate::simulator) nick: Option<String>,
+    pub(in crate::simulator) bot: bool,
+    pub(in crate::simulator) roles: Vec<Snowflake>,
+    pub(in crate::simulator) mute: bool,
+    pub(in crate::simulator) deaf: bool,
+    pub(in crate::simulator) voice: Option<Voice>,
+}
+
+impl Member {
+    pub(in crate::simulator) fn display_name(&self) -> &str {
+        self.nick.as_deref().unwrap_or(&self.name)
+    }
+
+    pub(in crate::simulator) fn sits_in(&self, channel: Snowflake) -> bool {
+        self.voice.as_ref().is_some_and(|voice| voice.channel_id == channel)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::simulator) struct Voice {
+    pub(in crate::simulator) channel_id: Snowflake,
+    pub(in crate::simulator) session_id: String,
+}
+
+/// One line of the guild's audit log, as the control routes show it.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::simulator) struct AuditEntry {
+    pub(in crate::simulator) at_ms: u64,
+    pub(in crate::simulator) action: &'static str,
+    pub(in crate::simulator) channel_id: Snowflake,
+    pub(in crate::simulator) name: String,
+    pub(in crate::simulator) reason: Option<String>,
+}
+
+impl Discord {
+    /// The guild a channel belongs to.
+    pub(in crate::simulator) fn guild_of(&self, channel: Snowflake) -> Option<&Guild> {
+        self.guilds.values().find(|guild| guild.channels.contains_key(&channel))
+    }
+
+    /// Seats somebody in a voice channel, or nowhere. An account sits in one channel only, over all guilds.
+    pub(in crate::simulator) fn seat(
+        &mut self,
+        guild: Snowflake,
+        user: Snowflake,
+        channel: Option<Snowflake>,
+        now: Duration,
+    ) {
+        let session_id = format!("{:032x}", self.mint.mint(now).0);
+        for (id, other) in &mut self.guilds {
+            let Some(member) = other.members.get_mut(&user) else {
+                continue;
+            };
+            if *id != guild {
+                member.voice = member.voice.take().filter(|_| channel.is_none());
+            } else if let Some(channel_id) = channel {
+                let session_id = member.voice.take().map_or(session_id.clone(), |voice| voice.session_id);
+                member.voice = Some(Voice { channel_id, session_id });
+            } else {
+                member.voice = None;
+            }
+        }
+    }
+}
+
+impl Guild {
+    /// Takes a channel away: who sat in it is disconnected, what lay under it lies under nothing.
+    pub(in crate::simulator) fn remove_channel(&mut self, id: Snowflake) -> Option<Channel> {
+        let removed = self.channels.remove(&id)?;
+        self.members
+            .values_mut()
+            .filter(|member| member.sits_in(id))
+            .for_each(|member| member.voice = None);
+        let children = self
+            .channels
+            .values_mut()
+            .filter(|channel| channel.parent_id == Some(id));
+        children.for_each(|channel| channel.parent_id = None);
+        Some(removed)
+    }
+}
+
+impl Channel {
+    pub(in crate::simulator) fn new(
+        id: Snowflake,
+        kind: Kind,
+        name: String,
+        parent_id: Option<Snowflake>,
+        position: i64,
+    ) -> Self {
+        Self {
+            id,
+            kind,
+            name,
+            parent_id,
+            position,
+            overwrites: Vec::new(),
+            user_limit: 0,
+            bitrate: 64_000,
+            nsfw: false,
+            rate_limit_per_user: 0,
+            rtc_region: None,
+        }
+    }
+}
+
+impl Member {
+    pub(in crate::simulator) fn new(id: Snowflake, name: String, bot: bool, roles: Vec<Snowflake>) -> Self {
+        Self {
+            id,
+            name,
+            nick: None,
+            bot,
+            roles,
+            mute: false,
+            deaf: false,
+            voice: None,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The world file as it is written on disk: shapes and defaults only; what it means is checked where each side builds its world.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::discord::{limits::Limits, permissions::Bits, snowflake::Snowflake};
+
+/// A whole world. Unknown fields are refused, so that a typing error does not become a quiet default.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorldFile {
+    pub guilds: Vec<GuildFile>,
+    #[serde(default)]
+    pub bot: BotFile,
+    /// What `Authorization: Bot …` must carry.
+    #[serde(default = "default_bot_token")]
+    pub bot_token: String,
+    #[serde(default)]
+    pub faceit: FaceitFile,
+    /// When set, the only FACEIT key accepted; otherwise any key that isn't empty is.
+    #[serde(default)]
+    pub faceit_api_key: Option<String>,
+    #[serde(default)]
+    pub limits: Limits,
+    /// How long every Discord and FACEIT answer takes, half of it before the request takes effect.
+    #[serde(default)]
+    pub latency_ms: u64,
+    /// Accounts that are gone: "unknown user". Every other id that is in no guild is "unknown member".
+    #[serde(default)]
+    pub deleted_users: Vec<Snowflake>,
+    /// Refuse Discord requests without a `User-Agent`, as Discord's edge does.
+    #[serde(default)]
+    pub require_user_agent: bool,
+}
+
+impl WorldFile {
+    /// Reads a world from JSON text; the error names the line and the field.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text).map_err(|error| format!("the world file is not understood: {error}"))
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BotFile {
+    pub id: Snowflake,
+    pub name: String,
+}
+
+impl Default for BotFile {
+    fn default() -> Self {
+        Self {
+            id: Snowflake(900_000_000_000_000_001),
+            name: "Muster".to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuildFile {
+    pub id: Snowflake,
+    pub name: String,
+    /// What the bot's own role grants it in the guild.
+    #[serde(default = "default_bot_permissions")]
+    pub bot_permissions: Bits,
+    /// What @everyone may do in the guild; nothing unless given, so that `bot_permissions` is all the bot has.
+    #[serde(default)]
+    pub everyone_permissions: Bits,
+    /// A member, or anybody: the owner need not be listed.
+    #[serde(default)]
+    pub owner_id: Option<Snowflake>,
+    #[serde(default)]
+    pub roles: Vec<RoleFile>,
+    /// Further roles of the bot, besides its own.
+    #[serde(default)]
+    pub bot_roles: Vec<Snowflake>,
+    #[serde(default)]
+    pub categories: Vec<CategoryFile>,
+    #[serde(default)]
+    pub voice_channels: Vec<ChannelFile>,
+    #[serde(default)]
+    pub text_channels: Vec<ChannelFile>,
+    #[serde(default)]
+    pub members: Vec<MemberFile>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleFile {
+    pub id: Snowflake,
+    pub name: String,
+    #[serde(default)]
+    pub permissions: Bits,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CategoryFile {
+    pub id: Snowflake,
+    pub name: String,
+    #[serde(default)]
+    pub permission_overwrites: Vec<OverwriteFile>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelFile {
+    pub id: Snowflake,
+    pub name: String,
+    #[serde(default)]
+    pub parent_id: Option<Snowflake>,
+    /// Voice channels only; 0 is no limit.
+    #[serde(default)]
+    pub user_limit: u32,
+    #[serde(default)]
+    pub permission_overwrites: Vec<OverwriteFile>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OverwriteFile {
+    pub id: Snowflake,
+    /// 0 role, 1 member.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    #[serde(default)]
+    pub allow: Bits,
+    #[serde(default)]
+    pub deny: Bits,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberFile {
+    pub id: Snowflake,
+    pub name: String,
+    #[serde(default)]
+    pub nick: Option<String>,
+    #[serde(default)]
+    pub roles: Vec<Snowflake>,
+    #[serde(default)]
+    pub voice_channel_id: Option<Snowflake>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaceitFile {
+    #[serde(default)]
+    pub players: Vec<PlayerFile>,
+    #[serde(default)]
+    pub hubs: Vec<HubFile>,
+}
+
+/// A FACEIT player; `fields` are laid over the body the simulator would make up.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PlayerFile {
+    pub player_id: String,
+    pub nickname: String,
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
+/// A FACEIT hub; `fields` are laid over the body the simulator would make up.
+#[derive(Clone, Debug, Deserialize)]
+pub struct HubFile {
+    #[serde(alias = "hub_id")]
+    pub id: String,
+    pub name: String,
+    pub organizer_id: String,
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
+fn default_bot_token() -> String {
+    "simulated-bot-token".to_owned()
+}
+
+/// VIEW_CHANNEL, MANAGE_CHANNELS, CONNECT, MOVE_MEMBERS, SPEAK, STREAM, USE_VAD: what the product asks for.
+fn default_bot_permissions() -> Bits {
+    Bits(53_478_928)
+}

@@ -1,0 +1,286 @@
+//! One run of *sync match M*: load, read, decide, record the intents, act, record the outcomes, decide again until nothing is left.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use ::metrics::counter;
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    discord,
+    domain::{
+        Timestamp,
+        absorb::absorb,
+        decide::decide,
+        event::{Event, State},
+        ids::MatchId,
+        job::{Claim, Verdict},
+        plan::{Action, Outcome},
+        record::Record,
+    },
+    faceit, metrics,
+    store::{self, workers::WorkerId},
+    sync::{
+        Sync, load_record, load_state,
+        perform::{perform, priorities},
+        reading,
+    },
+};
+
+/// More waves in one run than any match needs; what is left is done in the next run.
+const WAVES: usize = 12;
+/// How soon to look again when FACEIT could not be asked.
+const FACEIT_AWAY: Duration = Duration::from_secs(15);
+/// How soon to look again when a refused key is the reason: only a person can help.
+const KEY_REFUSED: Duration = Duration::from_secs(60);
+/// The first pause after Discord or the database was not ready; the queue doubles it.
+const NOT_READY: Duration = Duration::from_secs(1);
+
+/// Why a run ends before it is done.
+enum Cut {
+    Lost,
+    Yielded,
+    Retry { why: String, after: Duration },
+    Failed { why: String },
+}
+
+impl From<Cut> for Verdict {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Lost => Self::Lost,
+            Cut::Yielded => Self::Yielded,
+            Cut::Retry { why, after } => Self::Retry { why, after },
+            Cut::Failed { why } => Self::Failed { why },
+        }
+    }
+}
+
+impl From<store::Error> for Cut {
+    fn from(error: store::Error) -> Self {
+        let why = error.to_string();
+        if error.is_unavailable() {
+            Self::Retry { why, after: NOT_READY }
+        } else {
+            Self::Failed { why }
+        }
+    }
+}
+
+impl Sync {
+    /// Runs a claimed job. `stop` ends it between two waves, so that another process can go on.
+    pub async fn run(&self, worker: WorkerId, claim: Claim, stop: CancellationToken) -> Verdict {
+        let Some(id) = claim.key.match_id() else {
+            return Verdict::Failed {
+                why: format!("'{}' is no key of a match", claim.key),
+            };
+        };
+        match self.sync(worker, &claim, &id, &stop).await {
+            Ok(look_again) => Verdict::Done { look_again },
+            Err(cut) => cut.into(),
+        }
+    }
+
+    async fn sync(
+        &self,
+        worker: WorkerId,
+        claim: &Claim,
+        id: &MatchId,
+        stop: &CancellationToken,
+    ) -> Result<Option<Timestamp>, Cut> {
+        let mut run = Run {
+            sync: self,
+            worker,
+            claim,
+            id,
+            saved: None,
+        };
+        let (mut state, mut event, stale) = run.begin().await?;
+        let mut look_again = Some(self.sources.clock.now() + NOT_READY);
+        for _ in 0..WAVES {
+            // Before anything is intended: what is written as intended has to be looked for afterwards. What came of the last wave is kept.
+            if stop.is_cancelled() {
+                absorb(&mut state, &event, self.sources.clock.now());
+                run.save(&state.record).await?;
+                return Err(Cut::Yielded);
+            }
+            let decision = decide(&mut state, &event, self.sources.clock.now());
+            run.save(&state.record).await?;
+            look_again = decision.look_again;
+            if decision.actions.is_empty() {
+                debug!(match_id = %id, look_again = ?look_again, notes = ?decision.notes, "nothing to do");
+                break;
+            }
+            event = run.wave(&mut state, decision.actions).await?;
+        }
+        Ok(soon_when_stale(look_again, stale.as_ref(), self.sources.clock.now()))
+    }
+}
+
+/// When FACEIT could not be asked, what we did rests on old news: look again soon, unless the match is closed.
+fn soon_when_stale(
+    look_again: Option<Timestamp>,
+    stale: Option<&faceit::error::Error>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let Some(error) = stale else { return look_again };
+    let pause = match error {
+        faceit::error::Error::Unauthorized { .. } => KEY_REFUSED,
+        error => error.retry_after().unwrap_or_default().max(FACEIT_AWAY),
+    };
+    look_again.map(|at| at.min(now + pause))
+}
+
+/// One run under one claim.
+struct Run<'a> {
+    sync: &'a Sync,
+    worker: WorkerId,
+    claim: &'a Claim,
+    id: &'a MatchId,
+    /// The record as it is in the database.
+    saved: Option<Record>,
+}
+
+impl Run<'_> {
+    /// Loads what is stored and asks FACEIT. No transaction is open while we wait for FACEIT.
+    async fn begin(&mut self) -> Result<(State, Event, Option<faceit::error::Error>), Cut> {
+        let sources = &self.sync.sources;
+        let mut conn = sources.pool.acquire().await.map_err(store::Error::from)?;
+        let mut record = load_record(&mut conn, self.id, sources).await?;
+        self.saved = Some(record.clone());
+        let deliveries = store::deliveries::for_match(&mut conn, self.id).await?;
+        record.demo_urls.extend(deliveries.demo_urls);
+        drop(conn);
+        let read = reading::read(&sources.faceit, self.id, deliveries.newest.as_ref()).await;
+        if let Some(error) = &read.stale {
+            let instead = if read.event == Event::Tick {
+                "what is stored"
+            } else {
+                "the webhook's own payload"
+            };
+            warn!(match_id = %self.id, %error, "FACEIT could not be asked about the match; going by {instead}");
+        }
+        let players = reading::players(&read.event, &record);
+        let mut conn = sources.pool.acquire().await.map_err(store::Error::from)?;
+        let mut state = load_state(&mut conn, &sources.settings, record, &players).await?;
+        state.announced = reading::announced(deliveries.newest.as_ref());
+        Ok((state, read.event, read.stale))
+    }
+
+    /// Writes the record, if it changed and the key is still ours: a late owner must not write over his successor.
+    async fn save(&mut self, record: &Record) -> Result<(), Cut> {
+        if self.saved.as_ref() == Some(record) {
+            return Ok(());
+        }
+        let mut tx = self.sync.sources.pool.begin().await.map_err(store::Error::from)?;
+        if !store::jobs::still_owned(&mut tx, self.worker, self.claim).await? {
+            return Err(Cut::Lost);
+        }
+        store::records::save(&mut tx, record, self.sync.sources.clock.now()).await?;
+        tx.commit().await.map_err(store::Error::from)?;
+        self.tell_changes(record);
+        self.saved = Some(record.clone());
+        Ok(())
+    }
+
+    /// Takes all steps of a wave at once. When one of them has no outcome, the others are recorded and the run ends.
+    async fn wave(&mut self, state: &mut State, actions: Vec<Action>) -> Result<Event, Cut> {
+        let priorities = priorities(&state.record, &actions);
+        let (settings, id) = (&state.settings, self.id);
+        let steps = actions.into_iter().zip(priorities).map(|(action, priority)| {
+            let discord = self.sync.discord.with_priority(priority);
+            async move {
+                let result = perform(&discord, settings, id, &action).await;
+                (action, result)
+            }
+        });
+        let mut outcomes = Vec::new();
+        let mut worst: Option<discord::error::Error> = None;
+        for (action, result) in join_all(steps).await {
+            let result = self.only_ours(result).await;
+            match result {
+                Ok(outcome) => {
+                    self.tell(&action, &outcome);
+                    outcomes.push((action, outcome));
+                }
+                Err(error) => {
+                    counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => "unavailable").increment(1);
+                    warn!(match_id = %self.id, kind = action.kind(), "could not {action}, will try again: {error}");
+                    worst = Some(match worst {
+                        Some(worse) if worse.retry_after() >= error.retry_after() => worse,
+                        _ => error,
+                    });
+                }
+            }
+        }
+        let event = Event::Outcomes(outcomes);
+        let Some(error) = worst else { return Ok(event) };
+        absorb(state, &event, self.sync.sources.clock.now());
+        self.save(&state.record).await?;
+        Err(cut_by(error))
+    }
+
+    /// A look for lost channels must not find those of another match that happens to have the same name.
+    async fn only_ours(
+        &self,
+        result: Result<Outcome, discord::error::Error>,
+    ) -> Result<Outcome, discord::error::Error> {
+        let Ok(Outcome::Found(found)) = result else {
+            return result;
+        };
+        if found.is_empty() {
+            return Ok(Outcome::Found(found));
+        }
+        let others = async {
+            let mut conn = self.sync.sources.pool.acquire().await?;
+            store::active_matches::bound_elsewhere(&mut conn, &found, self.id).await
+        };
+        let others: BTreeSet<_> = others
+            .await
+            .map_err(|error: store::Error| discord::error::Error::Unavailable {
+                why: format!("the found channels could not be checked: {error}"),
+                ambiguous: false,
+            })?;
+        Ok(Outcome::Found(
+            found.into_iter().filter(|channel| !others.contains(channel)).collect(),
+        ))
+    }
+
+    /// One line for each turn in a match's life.
+    fn tell_changes(&self, record: &Record) {
+        let (match_id, before) = (self.id, self.saved.as_ref());
+        let status = |record: &Record| record.facts.as_ref().map(|facts| facts.status.clone());
+        if let Some(now) = status(record).filter(|now| before.and_then(status).as_ref() != Some(now)) {
+            info!(%match_id, status = %now, "the match is {now}");
+        }
+        if record.closed_at.is_some() && before.is_some_and(|before| before.closed_at.is_none()) {
+            info!(%match_id, "the match is over and cleaned up");
+        }
+    }
+
+    fn tell(&self, action: &Action, outcome: &Outcome) {
+        counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => outcome.kind()).increment(1);
+        let (match_id, kind) = (self.id, action.kind());
+        match outcome {
+            Outcome::Refused(why) => warn!(%match_id, kind, "Discord refused to {action}: {why}"),
+            Outcome::Seen(_) => debug!(%match_id, kind, "{action}: {outcome}"),
+            _ => info!(%match_id, kind, "{action}: {outcome}"),
+        }
+    }
+}
+
+fn cut_by(error: discord::error::Error) -> Cut {
+    let why = error.to_string();
+    match error {
+        discord::error::Error::Busy { retry_after } => Cut::Retry {
+            why,
+            after: retry_after,
+        },
+        discord::error::Error::Unavailable { .. } => Cut::Retry { why, after: NOT_READY },
+        discord::error::Error::Unauthorized => Cut::Retry {
+            why,
+            after: KEY_REFUSED,
+        },
+        discord::error::Error::Unexpected { .. } => Cut::Failed { why },
+    }
+}

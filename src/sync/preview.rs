@@ -1,0 +1,129 @@
+//! What would be done for a match, without doing it: for `muster plan` and dry runs. Reads only.
+
+use std::fmt;
+
+use crate::{
+    domain::{
+        event::{Event, Link, State},
+        ids::{Faction, MatchId},
+        match_facts::{MatchFacts, Status},
+        plan::Decision,
+        rehearse::rehearse,
+        render::stamp,
+    },
+    faceit,
+    store::{self, deliveries::Newest},
+    sync::{Sources, load_record, load_state, reading},
+};
+
+/// A match as it is known, and the waves of steps that would be taken now. Prints for people.
+pub struct Preview {
+    id: MatchId,
+    state: State,
+    waves: Vec<Decision>,
+    stale: Option<faceit::error::Error>,
+    /// Nobody ever heard of it.
+    unknown: bool,
+}
+
+impl Sources {
+    /// Rehearses a sync of `id`, as if `newest` were its newest delivery (else the newest stored one counts).
+    pub async fn preview(&self, id: &MatchId, newest: Option<Newest>) -> Result<Preview, store::Error> {
+        let mut conn = self.pool.acquire().await?;
+        let record = load_record(&mut conn, id, self).await?;
+        let newest = match newest {
+            Some(newest) => Some(newest),
+            None => store::deliveries::for_match(&mut conn, id).await?.newest,
+        };
+        let read = reading::read(&self.faceit, id, newest.as_ref()).await;
+        let players = reading::players(&read.event, &record);
+        let heard_of = record.facts.is_some() || newest.is_some();
+        let mut state = load_state(&mut conn, &self.settings, record, &players).await?;
+        state.announced = reading::announced(newest.as_ref());
+        let now = self.clock.now();
+        let waves = rehearse(state.clone(), read.event.clone(), now);
+        if let Event::Read(_) = read.event {
+            crate::domain::absorb::absorb(&mut state, &read.event, now);
+        }
+        let gone = |facts: &MatchFacts| facts.status == Status::Gone;
+        let unknown = !heard_of && state.record.facts.as_ref().is_some_and(gone);
+        Ok(Preview {
+            id: id.clone(),
+            state,
+            waves,
+            stale: read.stale,
+            unknown,
+        })
+    }
+}
+
+impl Preview {
+    /// Whether any step would be taken.
+    pub fn is_empty(&self) -> bool {
+        self.waves.iter().all(|wave| wave.actions.is_empty())
+    }
+}
+
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let facts = self.state.record.facts.as_ref();
+        if self.unknown {
+            return write!(
+                f,
+                "match {}: neither FACEIT nor Muster knows it; is the id right?",
+                self.id
+            );
+        }
+        let status = facts.map_or("unknown to FACEIT and to us", |facts| facts.status.as_str());
+        writeln!(f, "match {}: {status}", self.id)?;
+        if let Some(error) = &self.stale {
+            writeln!(f, "  (going by what is stored or delivered: {error})")?;
+        }
+        for faction in Faction::BOTH {
+            let Some(side) = facts.and_then(|facts| facts.sides.get(&faction)) else {
+                continue;
+            };
+            writeln!(f, "  {faction} '{}': {}", side.name, self.roster(faction))?;
+        }
+        let actions: Vec<_> = self.waves.iter().flat_map(|wave| &wave.actions).collect();
+        if actions.is_empty() {
+            writeln!(f, "  nothing to do")?;
+        }
+        for action in actions {
+            writeln!(f, "  - {action}")?;
+        }
+        let mut notes: Vec<_> = self.waves.iter().flat_map(|wave| &wave.notes).collect();
+        notes.sort();
+        notes.dedup();
+        for note in notes {
+            writeln!(f, "  ({note})")?;
+        }
+        match self.waves.last().and_then(|wave| wave.look_again) {
+            Some(at) => write!(f, "  then look again at {}", stamp(at)),
+            None => write!(f, "  and the match is not looked at again unless FACEIT tells of it"),
+        }
+    }
+}
+
+impl Preview {
+    fn roster(&self, faction: Faction) -> String {
+        let roster = self
+            .state
+            .record
+            .facts
+            .iter()
+            .filter_map(|facts| facts.sides.get(&faction))
+            .flat_map(|side| &side.roster);
+        let names: Vec<_> = roster
+            .map(|player| match self.state.links.get(&player.id) {
+                Some(Link { user, .. }) => format!("{} = member {user}", player.nickname),
+                None => format!("{} = not linked", player.nickname),
+            })
+            .collect();
+        if names.is_empty() {
+            "no roster".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! For whoever watches over Muster: alive, ready (and what fails), metrics.
+
+use std::time::Duration;
+
+use ::metrics::gauge;
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+
+use crate::{metrics, store, web::Web};
+
+/// The longest a check waits for the database.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `GET /healthz`: the process answers. Says nothing about the database.
+pub async fn alive() -> Response {
+    Json(json!({ "status": "alive" })).into_response()
+}
+
+/// `GET /readyz`: 200 when deliveries can be stored, else 503; the body names what fails.
+pub async fn ready(State(web): State<Web>) -> Response {
+    let mut checks = Map::new();
+    checks.insert(
+        "database".to_owned(),
+        verdict(
+            ask(async {
+                let mut conn = web.pool.acquire().await?;
+                store::ping(&mut conn).await
+            })
+            .await,
+        ),
+    );
+    checks.insert(
+        "migrations".to_owned(),
+        verdict(match ask(store::migrations_pending(&web.pool)).await {
+            Ok(pending) if pending.is_empty() => Ok(()),
+            Ok(pending) => Err(format!("not applied yet: {}; run `muster migrate`", pending.join(", "))),
+            Err(why) => Err(why),
+        }),
+    );
+    let ready = checks.values().all(|check| check["ok"] == Value::Bool(true));
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(json!({ "ready": ready, "checks": checks }))).into_response()
+}
+
+/// `GET /metrics` for Prometheus. The state of the queue is read on asking; when the database is away, the last state stands.
+pub async fn metrics(State(web): State<Web>) -> Response {
+    let counts = ask(async {
+        let mut conn = web.pool.acquire().await?;
+        store::jobs::counts(&mut conn, web.clock.now()).await
+    });
+    if let Ok(counts) = counts.await {
+        gauge!(metrics::JOBS, "state" => "waiting").set(counts.waiting as f64);
+        gauge!(metrics::JOBS, "state" => "asleep").set(counts.asleep as f64);
+        gauge!(metrics::JOBS, "state" => "running").set(counts.running as f64);
+        gauge!(metrics::JOBS, "state" => "dead").set(counts.dead as f64);
+        gauge!(metrics::OLDEST_JOB).set(counts.oldest_due_seconds);
+    }
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        (web.metrics)(),
+    )
+        .into_response()
+}
+
+async fn ask<T>(question: impl Future<Output = Result<T, store::Error>>) -> Result<T, String> {
+    match timeout(PATIENCE, question).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+fn verdict(check: Result<(), String>) -> Value {
+    match check {
+        Ok(()) => json!({ "ok": true }),
+        Err(why) => json!({ "ok": false, "why": why }),
+    }
+}

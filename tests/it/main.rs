@@ -1,0 +1,22 @@
+//! The integration tests, one binary: adapters, store, queue, and the whole bot against the simulator.
+
+mod commands;
+mod config;
+mod crash;
+mod demo;
+mod discord;
+mod faceit;
+mod faceit_bodies;
+mod intake;
+mod migrations;
+mod outage;
+mod postgres;
+mod queue;
+mod samples;
+mod scenarios;
+mod simulator;
+mod store;
+mod storm;
+mod support;
+mod sweep;
+mod webhook;

@@ -1,0 +1,400 @@
+//! The house rules, read off the sources: floors, purity, file sizes, unused fixtures. Judges no style: rustfmt and clippy do.
+
+use std::{fmt, fs, path::Path};
+
+use code::{Kind, Token, declares_a_tests_file, is, paths, tests_module, tokens};
+
+#[path = "tidy/code.rs"]
+mod code;
+#[path = "tidy/planted.rs"]
+mod planted;
+
+/// Rooms by floor: a file imports from lower floors and from its own room only. The top floor is wiring, and wires itself.
+const FLOORS: [&[&str]; 4] = [
+    &["domain", "clock", "metrics"],
+    &["faceit", "discord", "store"],
+    &["queue", "sync", "web", "gateway", "commands"],
+    &["app", "cli", "config", "telemetry", "main", "lib"],
+];
+const TOP: usize = FLOORS.len() - 1;
+/// Imports nothing of ours, and the service imports nothing of it.
+const OUTSIDE: [&str; 2] = ["simulator", "sandbox"];
+/// A trait of our own needs two real implementations in production; none has them yet.
+const TRAITS: [&str; 0] = [];
+const LONGEST: usize = 400;
+const IMPURE_CRATES: [&str; 7] = ["sqlx", "reqwest", "tokio", "tokio_util", "rand", "axum", "futures"];
+const IMPURE_STD: [&str; 6] = ["env", "fs", "io", "net", "process", "thread"];
+
+struct File {
+    path: String,
+    text: String,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Breach {
+    file: String,
+    line: usize,
+    what: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+#[test]
+fn the_house_is_tidy() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut files, mut fixtures) = (Vec::new(), Vec::new());
+    for top in ["src", "tests", "benches", "fixtures"] {
+        walk(root, &root.join(top), &mut |path| {
+            if top == "fixtures" {
+                fixtures.push(path);
+            } else if path.ends_with(".rs") {
+                let text = fs::read_to_string(root.join(&path)).expect("a source file is readable UTF-8");
+                files.push(File { path, text });
+            }
+        });
+    }
+    assert!(files.len() > 10, "read the wrong directory: {}", root.display());
+    let breaches = check(&files, &fixtures);
+    let list: Vec<String> = breaches.iter().map(Breach::to_string).collect();
+    assert!(
+        list.is_empty(),
+        "{} breaches of the house rules:\n{}",
+        list.len(),
+        list.join("\n")
+    );
+}
+
+#[test]
+fn every_setting_is_in_the_example_environment() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = fs::read_to_string(root.join("deploy/.env.example")).expect("the example is readable");
+    let mut missing = Vec::new();
+    walk(root, &root.join("src/config"), &mut |path| {
+        let tokens = tokens(&fs::read_to_string(root.join(path)).expect("a source file is readable UTF-8"));
+        for i in 2..tokens.len() {
+            // clap's `env = "NAME"`
+            if let (Kind::Text(name), true) = (&tokens[i].kind, is(&tokens, i - 2, "env") && is(&tokens, i - 1, "=")) {
+                let listed = |line: &str| line.trim_start_matches('#').starts_with(&format!("{name}="));
+                missing.extend((!example.lines().any(listed)).then(|| name.clone()));
+            }
+        }
+    });
+    assert_eq!(
+        missing,
+        Vec::<String>::new(),
+        "settings that deploy/.env.example does not list"
+    );
+}
+
+fn walk(root: &Path, dir: &Path, take: &mut dyn FnMut(String)) {
+    let mut entries: Vec<_> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            walk(root, &path, take);
+        } else {
+            let relative = path.strip_prefix(root).expect("found below the root");
+            take(relative.to_string_lossy().replace('\\', "/"));
+        }
+    }
+}
+
+fn check(files: &[File], fixtures: &[String]) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let mut mentions = String::new();
+    for file in files {
+        let tokens = tokens(&file.text);
+        for token in &tokens {
+            if let Kind::Text(text) = &token.kind {
+                mentions.push_str(text);
+                mentions.push('\0');
+            }
+        }
+        let mut report = |line: usize, what: String| {
+            breaches.push(Breach {
+                file: file.path.clone(),
+                line,
+                what,
+            })
+        };
+        if file.path.starts_with("src/") {
+            check_source(file, &tokens, &mut report);
+        } else if file.path.starts_with("tests/") {
+            for i in 0..tokens.len().saturating_sub(1) {
+                if is(&tokens, i, "sleep") && is(&tokens, i + 1, "(") {
+                    report(
+                        tokens[i].line,
+                        "a test sleeps: wait for the condition itself, in bounded steps".into(),
+                    );
+                }
+            }
+        }
+    }
+    for path in fixtures
+        .iter()
+        .filter(|path| !path.ends_with("README.md") && !is_mentioned(path, &mentions))
+    {
+        let what = "no source or test names this fixture: use it or delete it".into();
+        breaches.push(Breach {
+            file: path.clone(),
+            line: 1,
+            what,
+        });
+    }
+    breaches.sort();
+    breaches
+}
+
+/// By file name, by its quoted stem, or by a directory that is read as a whole.
+fn is_mentioned(path: &str, mentions: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let stem = name.split('.').next().unwrap_or(name);
+    let whole = |text: &str| {
+        mentions
+            .split('\0')
+            .any(|mention| mention == text || mention.ends_with(&format!("/{text}")))
+    };
+    let mut ancestors = path
+        .match_indices('/')
+        .map(|(at, _)| &path[..at])
+        .filter(|dir| dir.contains('/'));
+    mentions.contains(name)
+        || whole(stem)
+        || ancestors.any(|dir| {
+            mentions
+                .split('\0')
+                .any(|mention| mention.trim_end_matches('/').ends_with(dir))
+        })
+}
+
+fn check_source(file: &File, tokens: &[Token], report: &mut dyn FnMut(usize, String)) {
+    let module = module_of(&file.path);
+    let room = module.first().map_or("lib", String::as_str);
+    let is_bin = file.path.starts_with("src/bin/");
+    let floor = FLOORS.iter().position(|rooms| rooms.contains(&room));
+    if !is_bin && floor.is_none() && !OUTSIDE.contains(&room) {
+        report(1, format!("room {room} has no floor: give it one in tests/tidy.rs"));
+    }
+    if !file.text.starts_with("//!") {
+        report(
+            1,
+            "opens without `//!`: say in a sentence what it is for, and what is deliberately absent".into(),
+        );
+    }
+
+    let is_test_file = file.path.ends_with("/tests.rs") || file.path.contains("/tests/");
+    let tests = if is_test_file {
+        0
+    } else {
+        tests_module(tokens).unwrap_or(tokens.len())
+    };
+    let lines = match tokens.get(tests) {
+        _ if is_test_file => 0,
+        Some(token) => token.line - 1,
+        None => file.text.lines().count(),
+    };
+    if lines > LONGEST {
+        report(
+            LONGEST + 1,
+            format!("{lines} lines before its tests, {LONGEST} at most: split it by what it is about"),
+        );
+    }
+    check_tokens(room, floor, tokens, tests, report);
+
+    for path in paths(tokens, &module) {
+        let in_tests = path.at >= tests;
+        let line = tokens[path.at].line;
+        match path.resolved() {
+            Some(ours) if !is_bin && room != "main" => check_import(room, floor, in_tests, &ours, line, report),
+            Some(_) => {}
+            None if in_tests || is_bin || !(path.in_use || path.segments.len() > 1) => {}
+            None => check_foreign(room, floor, &path.segments, line, report),
+        }
+    }
+}
+
+fn check_import(
+    room: &str,
+    floor: Option<usize>,
+    in_tests: bool,
+    ours: &[String],
+    line: usize,
+    report: &mut dyn FnMut(usize, String),
+) {
+    let Some(target) = ours.first().map(String::as_str).filter(|target| *target != "*") else {
+        return report(line, "imports the crate as a whole: name the room".into());
+    };
+    if target == room || (in_tests && OUTSIDE.contains(&target)) {
+        return;
+    }
+    let Some(from) = floor else {
+        return report(
+            line,
+            format!("{room} imports {target}: it stands outside and imports nothing of ours"),
+        );
+    };
+    match FLOORS.iter().position(|rooms| rooms.contains(&target)) {
+        Some(to) if to < from || from == TOP => {}
+        Some(to) => report(
+            line,
+            format!(
+                "{room} (floor {from}) imports {target} (floor {to}): import from lower floors only; move what both \
+                 need down, or take it as a parameter"
+            ),
+        ),
+        None if OUTSIDE.contains(&target) => {
+            report(
+                line,
+                format!("{room} imports {target}: that is for tests, benches and src/bin only"),
+            );
+        }
+        None => report(
+            line,
+            format!("{room} imports {target}, which has no floor: give it one in tests/tidy.rs"),
+        ),
+    }
+}
+
+fn check_foreign(
+    room: &str,
+    floor: Option<usize>,
+    segments: &[String],
+    line: usize,
+    report: &mut dyn FnMut(usize, String),
+) {
+    let [krate, rest @ ..] = segments else { return };
+    let second = rest.first().map_or("", String::as_str);
+    let krate = krate.as_str();
+    if krate == "muster" && room != "main" {
+        report(line, "names our own crate from within: write `crate::`".into());
+    }
+    if floor == Some(0) {
+        if IMPURE_CRATES.contains(&krate) || krate.starts_with("twilight") {
+            report(
+                line,
+                format!("{room} uses {krate}: floor 0 is pure; do it in an adapter and pass the result in"),
+            );
+        }
+        if krate == "std" && IMPURE_STD.contains(&second) {
+            report(
+                line,
+                format!("{room} uses std::{second}: floor 0 does no I/O; take what it gives as a parameter"),
+            );
+        }
+        return;
+    }
+    let pool_only = room == "app" && !second.starts_with("query");
+    if krate == "sqlx" && room != "store" && !pool_only {
+        report(
+            line,
+            format!("{room} uses sqlx: all SQL is in store/, one function per query; call that"),
+        );
+    }
+    if krate == "reqwest" && !["faceit", "discord", "simulator", "cli"].contains(&room) {
+        report(
+            line,
+            format!("{room} uses reqwest: foreign HTTP is for the adapters (faceit, discord); call them"),
+        );
+    }
+}
+
+fn check_tokens(
+    room: &str,
+    floor: Option<usize>,
+    tokens: &[Token],
+    tests: usize,
+    report: &mut dyn FnMut(usize, String),
+) {
+    for i in 0..tests {
+        let line = tokens[i].line;
+        let word = match &tokens[i].kind {
+            Kind::Word(word) => word.as_str(),
+            Kind::Text(sql) if room == "store" && is_database_time(sql) => {
+                report(
+                    line,
+                    "SQL asks the database for the time: take it as a parameter, from the Clock".into(),
+                );
+                continue;
+            }
+            _ => continue,
+        };
+        let next = |ahead: usize, text: &str| is(tokens, i + ahead, text);
+        let call = next(1, "(") && i > 0 && is(tokens, i - 1, ".");
+        match word {
+            "unwrap" if call => {
+                report(
+                    line,
+                    ".unwrap() outside tests: handle it, or `expect` with a real why".into(),
+                );
+            }
+            "trait" if matches!(tokens.get(i + 1), Some(Token { kind: Kind::Word(name), .. }) if !TRAITS.contains(&name.as_str())) =>
+            {
+                report(
+                    line,
+                    "a trait of our own: it needs two real implementations in production; use a type".into(),
+                );
+            }
+            "cfg" | "cfg_attr" if next(1, "(") || next(1, "!") => {
+                let end = (i..tokens.len())
+                    .find(|&at| is(tokens, at, ")"))
+                    .unwrap_or(tokens.len());
+                if (i..end).any(|at| is(tokens, at, "test")) && !declares_a_tests_file(tokens, i) {
+                    report(
+                        line,
+                        "cfg(test) in production code: only a `#[cfg(test)] mod tests` at the end, or in a file, may have it".into(),
+                    );
+                }
+            }
+            "async" | "await" if floor == Some(0) => {
+                report(
+                    line,
+                    format!("{word} in {room}: floor 0 is pure; wait in a shell and pass the result in"),
+                );
+            }
+            "SystemTime" | "now_utc" | "now_local" if floor == Some(0) && room != "clock" => {
+                report(
+                    line,
+                    format!("{word} in {room}: only clock reads the time; take it as a parameter"),
+                );
+            }
+            "Instant" if floor == Some(0) && room != "clock" && next(1, "::") && next(2, "now") => {
+                report(
+                    line,
+                    format!("Instant::now in {room}: only clock reads the time; take it as a parameter"),
+                );
+            }
+            "HashMap" | "HashSet" if floor == Some(0) => {
+                report(
+                    line,
+                    format!("{word} in {room}: its order is random; use BTreeMap or BTreeSet"),
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_database_time(sql: &str) -> bool {
+    let sql = sql.to_lowercase();
+    ["now()", "current_timestamp", "clock_timestamp()"]
+        .iter()
+        .any(|time| sql.contains(time))
+}
+
+/// `src/a/b.rs` is module `a::b`; `src/a/mod.rs` is `a`; `src/lib.rs` is the root.
+fn module_of(path: &str) -> Vec<String> {
+    let path = path.trim_start_matches("src/").trim_end_matches(".rs");
+    path.split('/')
+        .filter(|part| !["mod", "lib"].contains(part))
+        .map(String::from)
+        .collect()
+}
