@@ -3,6 +3,7 @@
 pub mod client;
 pub mod error;
 pub mod fact;
+mod glance;
 mod lenient;
 mod limit;
 pub mod player;

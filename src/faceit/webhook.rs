@@ -12,9 +12,27 @@ use crate::{
         ids::{MatchId, is_plausible_id},
         match_facts::{MatchFacts, Status},
     },
-    faceit::{fact, wire},
+    faceit::{
+        fact,
+        glance::{Keep, glance},
+        wire,
+    },
 };
 
+/// What decides whether and where a delivery is stored.
+const HEAD: &[Keep] = &[
+    Keep::Whole("event"),
+    Keep::Whole("event_id"),
+    Keep::Some(
+        "payload",
+        &[
+            Keep::Whole("id"),
+            Keep::Whole("version"),
+            Keep::Whole("updated_at"),
+            Keep::Whole("demo_url"),
+        ],
+    ),
+];
 /// No event name of FACEIT is longer than 40 characters; the store keeps up to this many bytes.
 const LONGEST_EVENT: usize = 128;
 const LONGEST_URL: usize = 2_048;
@@ -56,8 +74,8 @@ pub struct Delivery {
     pub demo_url: Option<String>,
     /// The status that the event implies.
     pub status: Option<Status>,
-    /// Read only when asked for: most deliveries are just stored.
-    payload: Value,
+    /// The payload is read only when asked for: most deliveries are just stored.
+    body: Box<[u8]>,
     /// Made only when there is no event id.
     body_hash: [u8; 32],
 }
@@ -93,7 +111,7 @@ impl Delivery {
             return Err(Malformed::Empty);
         }
         // serde_json refuses more than 128 levels, and everything that is not UTF-8.
-        let value: Value = serde_json::from_slice(body).map_err(|error| Malformed::NotJson(error.to_string()))?;
+        let value = glance(body, HEAD).map_err(|error| Malformed::NotJson(error.to_string()))?;
         let Value::Object(mut envelope) = value else {
             return Err(Malformed::NotAnObject);
         };
@@ -114,14 +132,16 @@ impl Delivery {
             demo_url: head.demo_url.filter(|url| is_sound_url(url)),
             status: implied_status(&event),
             event,
-            payload,
+            body: body.into(),
             body_hash,
         })
     }
 
     /// The payload as a reading, to be used while the Data API is away; None when the event implies no status.
     pub fn facts(&self) -> Option<MatchFacts> {
-        let payload = wire::Payload::deserialize(&self.payload).unwrap_or_default();
+        let mut envelope: Value = serde_json::from_slice(&self.body).ok()?;
+        let payload = envelope.get_mut("payload").map(Value::take).unwrap_or_default();
+        let payload = wire::Payload::deserialize(payload).unwrap_or_default();
         Some(fact::from_payload(self.status.clone()?, payload))
     }
 
