@@ -2,6 +2,7 @@
 //! decision, and never asks the database for the time.
 
 pub mod active_matches;
+pub mod audit;
 mod convert;
 pub mod deliveries;
 mod error;

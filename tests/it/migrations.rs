@@ -14,7 +14,7 @@ use crate::support::database::Database;
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// A row for each table that a migration makes, put in as soon as it is applied. A migration to come must cope with them.
-const ROWS: [(i64, &str); 6] = [
+const ROWS: &[(i64, &str)] = &[
     (
         1,
         "insert into deliveries (received_at, event, event_id, match_id, payload_version, headers, body)
@@ -44,6 +44,11 @@ const ROWS: [(i64, &str); 6] = [
         6,
         "insert into match_members (match_id, discord_id, faction, placement, tried_in, tried_at)
         values ('1-a', 2001, 'faction1', 'moved', 'READY', '2026-11-21 18:00Z')",
+    ),
+    (
+        12,
+        "insert into audit (at, source, actor_name, action, subject)
+        values ('2026-11-21 18:00Z', 'cli', 'command line', 'link.added', '2001')",
     ),
 ];
 

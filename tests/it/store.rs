@@ -1,5 +1,6 @@
 //! The store, function by function, on a real PostgreSQL.
 
+mod audit;
 mod deliveries;
 mod jobs;
 mod links;
