@@ -41,6 +41,10 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(5);
 pub struct App {
     pub address: SocketAddr,
     pub sync: Sync,
+    /// Who sits where, as the gateway tells it.
+    pub voice: discord::VoiceMap,
+    /// How the connections to the gateway stand.
+    pub shards: discord::Shards,
     /// Fire it after booking a job or moving a manual clock.
     pub wake: Arc<Notify>,
     stop: CancellationToken,
@@ -58,6 +62,7 @@ impl App {
         let sync = Sync {
             sources,
             discord: discord::client::Client::new(options)?,
+            voice: discord::VoiceMap::default(),
         };
         let listen = (config.listen.host.as_str(), config.listen.port);
         let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -69,6 +74,8 @@ impl App {
         let address = listener.local_addr()?;
         let app = Self {
             address,
+            voice: sync.voice.clone(),
+            shards: discord::Shards::default(),
             sync,
             wake: Arc::default(),
             stop: CancellationToken::new(),

@@ -11,8 +11,12 @@ mod line;
 pub mod members;
 mod refusal;
 mod send;
+pub mod shards;
 mod turns;
+pub mod voice;
 
 pub use channels::{Channel, NewChannel, Search};
 pub use client::{Client, Options, Priority, api_base};
 pub use error::Error;
+pub use shards::Shards;
+pub use voice::VoiceMap;

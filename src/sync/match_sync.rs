@@ -186,11 +186,11 @@ impl Run<'_> {
     /// Takes all steps of a wave at once. When one of them has no outcome, the others are recorded and the run ends.
     async fn wave(&mut self, state: &mut State, actions: Vec<Action>) -> Result<Event, Cut> {
         let priorities = priorities(&state.record, &actions);
-        let (settings, id) = (&state.settings, self.id);
+        let (settings, id, voice) = (&state.settings, self.id, &self.sync.voice);
         let steps = actions.into_iter().zip(priorities).map(|(action, priority)| {
             let discord = self.sync.discord.with_priority(priority);
             async move {
-                let result = perform(&discord, settings, id, &action).await;
+                let result = perform(&discord, voice, settings, id, &action).await;
                 (action, result)
             }
         });

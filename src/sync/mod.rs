@@ -37,6 +37,8 @@ pub struct Sources {
 pub struct Sync {
     pub sources: Sources,
     pub discord: discord::client::Client,
+    /// Who sits where, as the gateway tells it; a guild is unknown to it while no shard of this process listens there.
+    pub voice: discord::VoiceMap,
 }
 
 /// What `decide` may look at, put together from what is stored; the links are those of everybody on `players`.

@@ -7,6 +7,7 @@ use crate::{
         channels::{NewChannel, Search},
         client::{Client, Priority},
         error::Error,
+        voice::VoiceMap,
     },
     domain::{
         ids::{Faction, MatchId},
@@ -46,7 +47,13 @@ pub fn priorities(record: &Record, actions: &[Action]) -> Vec<Priority> {
 }
 
 /// Takes one step. An error means that there is no outcome: the step is taken again in a later run.
-pub async fn perform(discord: &Client, settings: &Settings, id: &MatchId, action: &Action) -> Result<Outcome, Error> {
+pub async fn perform(
+    discord: &Client,
+    voice: &VoiceMap,
+    settings: &Settings,
+    id: &MatchId,
+    action: &Action,
+) -> Result<Outcome, Error> {
     match action {
         Action::CreateChannel {
             faction,
@@ -91,7 +98,13 @@ pub async fn perform(discord: &Client, settings: &Settings, id: &MatchId, action
                 Destination::Slot { channel, .. } | Destination::Lobby(channel) => Some(*channel),
                 Destination::Out => None,
             };
-            discord.move_member(settings.guild, *user, target).await
+            // Said before, because the event may be here before the answer.
+            voice.expect_move(settings.guild, *user, target);
+            let moved = discord.move_member(settings.guild, *user, target).await;
+            if !matches!(moved, Ok(Outcome::Done)) {
+                voice.give_up_move(settings.guild, *user);
+            }
+            moved
         }
     }
 }

@@ -138,6 +138,7 @@ impl Weather {
                 addresses.bot_token.clone().into(),
             ))
             .expect("a client"),
+            voice: discord::VoiceMap::default(),
         };
         let stop = CancellationToken::new();
         let options = queue::Options {

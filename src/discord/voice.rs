@@ -1,0 +1,411 @@
+//! Who sits in which voice channel, and which channels there are, as the gateway tells it: ids only. Holds no names, no permissions, and
+//! decides nothing.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use crate::domain::ids::{ChannelId, GuildId, UserId};
+
+/// What kind of channel it is, as far as we care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Voice,
+    Stage,
+    Category,
+    /// Text, forum, and whatever comes next.
+    Other,
+}
+
+impl Kind {
+    /// By Discord's number for it.
+    pub fn of(number: u8) -> Self {
+        match number {
+            2 => Self::Voice,
+            4 => Self::Category,
+            13 => Self::Stage,
+            _ => Self::Other,
+        }
+    }
+
+    /// Discord's number for it; 0 for all others.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Voice => 2,
+            Self::Category => 4,
+            Self::Stage => 13,
+            Self::Other => 0,
+        }
+    }
+}
+
+/// A channel of a guild.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub kind: Kind,
+    /// The category that it is in.
+    pub parent: Option<ChannelId>,
+}
+
+/// How full a guild is: Discord allows 500 channels, and 50 in a category. Channels that the bot may not see count as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fullness {
+    /// All channels, categories among them.
+    pub channels: usize,
+    pub by_category: BTreeMap<ChannelId, usize>,
+}
+
+/// Everything that is known of a guild, for the way into the database and back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pub seats: BTreeMap<UserId, ChannelId>,
+    pub channels: BTreeMap<ChannelId, Place>,
+    /// Discord has an outage there.
+    pub unavailable: bool,
+}
+
+/// Clones share it. Reading and writing take about a microsecond, and no lock is held between two calls.
+#[derive(Clone, Debug, Default)]
+pub struct VoiceMap(Arc<RwLock<HashMap<GuildId, Guild>>>);
+
+#[derive(Debug, Default)]
+struct Guild {
+    seats: HashMap<UserId, ChannelId>,
+    channels: BTreeMap<ChannelId, Place>,
+    unavailable: bool,
+    /// Where we are moving people ourselves: their events are no news.
+    moving: HashMap<UserId, Option<ChannelId>>,
+}
+
+impl VoiceMap {
+    /// Discord told us of this guild, and has not taken it back since. During an outage the last that was known stands.
+    pub fn is_known(&self, guild: GuildId) -> bool {
+        self.read().contains_key(&guild)
+    }
+
+    /// All guilds that are known.
+    pub fn guilds(&self) -> Vec<GuildId> {
+        let mut guilds: Vec<_> = self.read().keys().copied().collect();
+        guilds.sort();
+        guilds
+    }
+
+    /// Where somebody sits; None too when the guild is not known.
+    pub fn channel_of(&self, guild: GuildId, user: UserId) -> Option<ChannelId> {
+        self.read().get(&guild)?.seats.get(&user).copied()
+    }
+
+    /// Where each of these sits; who is missing is not in voice. None while the guild is not known.
+    pub fn seats(
+        &self,
+        guild: GuildId,
+        users: impl IntoIterator<Item = UserId>,
+    ) -> Option<BTreeMap<UserId, ChannelId>> {
+        let guilds = self.read();
+        let seats = &guilds.get(&guild)?.seats;
+        let seated = |user: UserId| Some((user, *seats.get(&user)?));
+        Some(users.into_iter().filter_map(seated).collect())
+    }
+
+    /// Who sits in a channel, in the order of their ids.
+    pub fn seated_in(&self, guild: GuildId, channel: ChannelId) -> Vec<UserId> {
+        let mut seated: Vec<_> = match self.read().get(&guild) {
+            Some(guild) => guild.seated_in(channel),
+            None => Vec::new(),
+        };
+        seated.sort();
+        seated
+    }
+
+    /// How many sit in voice, in all guilds.
+    pub fn seated(&self) -> usize {
+        self.read().values().map(|guild| guild.seats.len()).sum()
+    }
+
+    /// Seats somebody, or takes him out of voice; gives where he sat. Of an unknown guild nothing is kept.
+    pub fn set(&self, guild: GuildId, user: UserId, channel: Option<ChannelId>) -> Option<ChannelId> {
+        let mut guilds = self.write();
+        let seats = &mut guilds.get_mut(&guild)?.seats;
+        match channel {
+            Some(channel) => seats.insert(user, channel),
+            None => seats.remove(&user),
+        }
+    }
+
+    /// Makes all of a guild new; gives whose seat is another than before.
+    pub fn replace_guild(
+        &self,
+        guild: GuildId,
+        seats: impl IntoIterator<Item = (UserId, ChannelId)>,
+        channels: impl IntoIterator<Item = (ChannelId, Place)>,
+    ) -> Vec<UserId> {
+        let seats: HashMap<_, _> = seats.into_iter().collect();
+        let channels = channels.into_iter().collect();
+        let mut guilds = self.write();
+        let known = guilds.entry(guild).or_default();
+        let left = known.seats.keys().filter(|user| !seats.contains_key(user));
+        let came = seats
+            .iter()
+            .filter(|(user, channel)| known.seats.get(user) != Some(channel));
+        let mut changed: Vec<_> = left.copied().chain(came.map(|(user, _)| *user)).collect();
+        changed.sort();
+        known.seats = seats;
+        known.channels = channels;
+        known.unavailable = false;
+        changed
+    }
+
+    /// The channels of a guild, those that the bot may not see among them. None while the guild is not known.
+    pub fn channels(&self, guild: GuildId) -> Option<BTreeMap<ChannelId, Place>> {
+        Some(self.read().get(&guild)?.channels.clone())
+    }
+
+    /// One channel; None when it is not there or the guild is not known.
+    pub fn place(&self, guild: GuildId, channel: ChannelId) -> Option<Place> {
+        self.read().get(&guild)?.channels.get(&channel).copied()
+    }
+
+    /// How full the guild is. None while it is not known.
+    pub fn fullness(&self, guild: GuildId) -> Option<Fullness> {
+        let guilds = self.read();
+        let channels = &guilds.get(&guild)?.channels;
+        let mut by_category = BTreeMap::new();
+        for parent in channels.values().filter_map(|place| place.parent) {
+            *by_category.entry(parent).or_default() += 1;
+        }
+        Some(Fullness {
+            channels: channels.len(),
+            by_category,
+        })
+    }
+
+    /// A new channel, or a change of one.
+    pub fn set_channel(&self, guild: GuildId, channel: ChannelId, place: Place) {
+        if let Some(guild) = self.write().get_mut(&guild) {
+            guild.channels.insert(channel, place);
+        }
+    }
+
+    /// Nobody sits in a channel that is gone; gives who did.
+    pub fn remove_channel(&self, guild: GuildId, channel: ChannelId) -> Vec<UserId> {
+        let mut guilds = self.write();
+        let Some(guild) = guilds.get_mut(&guild) else {
+            return Vec::new();
+        };
+        guild.channels.remove(&channel);
+        let mut seated = guild.seated_in(channel);
+        for user in &seated {
+            guild.seats.remove(user);
+        }
+        seated.sort();
+        seated
+    }
+
+    /// The bot is not in the guild any more.
+    pub fn remove_guild(&self, guild: GuildId) {
+        self.write().remove(&guild);
+    }
+
+    /// Discord has an outage there: what is known stands.
+    pub fn set_unavailable(&self, guild: GuildId) {
+        if let Some(guild) = self.write().get_mut(&guild) {
+            guild.unavailable = true;
+        }
+    }
+
+    pub fn is_unavailable(&self, guild: GuildId) -> bool {
+        self.read().get(&guild).is_some_and(|guild| guild.unavailable)
+    }
+
+    /// We are about to move somebody, or to take him out of voice: that it comes to pass is no news to anybody.
+    pub fn expect_move(&self, guild: GuildId, user: UserId, channel: Option<ChannelId>) {
+        if let Some(guild) = self.write().get_mut(&guild) {
+            guild.moving.insert(user, channel);
+        }
+    }
+
+    /// The move came to nothing, or was never answered.
+    pub fn give_up_move(&self, guild: GuildId, user: UserId) {
+        if let Some(guild) = self.write().get_mut(&guild) {
+            guild.moving.remove(&user);
+        }
+    }
+
+    /// Somebody changed his seat: whether that is a move of ours. Wherever else he went, we expect it no longer.
+    pub fn was_our_move(&self, guild: GuildId, user: UserId, channel: Option<ChannelId>) -> bool {
+        let mut guilds = self.write();
+        let moving = guilds.get_mut(&guild).and_then(|guild| guild.moving.remove(&user));
+        moving == Some(channel)
+    }
+
+    /// All that is known of a guild.
+    pub fn snapshot(&self, guild: GuildId) -> Option<Snapshot> {
+        let guilds = self.read();
+        let guild = guilds.get(&guild)?;
+        Some(Snapshot {
+            seats: guild.seats.iter().map(|(user, channel)| (*user, *channel)).collect(),
+            channels: guild.channels.clone(),
+            unavailable: guild.unavailable,
+        })
+    }
+
+    /// Makes a guild what it was.
+    pub fn restore(&self, guild: GuildId, snapshot: Snapshot) {
+        let restored = Guild {
+            seats: snapshot.seats.into_iter().collect(),
+            channels: snapshot.channels,
+            unavailable: snapshot.unavailable,
+            moving: HashMap::new(),
+        };
+        self.write().insert(guild, restored);
+    }
+
+    // No write leaves it half done, so what a panicking thread left behind is whole.
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<GuildId, Guild>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<GuildId, Guild>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guild {
+    fn seated_in(&self, channel: ChannelId) -> Vec<UserId> {
+        let there = self.seats.iter().filter(|(_, seat)| **seat == channel);
+        there.map(|(user, _)| *user).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guild() -> GuildId {
+        GuildId::new(1).unwrap()
+    }
+
+    fn user(id: u64) -> UserId {
+        UserId::new(id).unwrap()
+    }
+
+    fn channel(id: u64) -> ChannelId {
+        ChannelId::new(id).unwrap()
+    }
+
+    fn voice(parent: Option<u64>) -> Place {
+        Place {
+            kind: Kind::Voice,
+            parent: parent.map(channel),
+        }
+    }
+
+    /// Two in the lobby, one in the bar.
+    fn map() -> VoiceMap {
+        let map = VoiceMap::default();
+        let seats = [(user(1), channel(10)), (user(2), channel(10)), (user(3), channel(11))];
+        let category = Place {
+            kind: Kind::Category,
+            parent: None,
+        };
+        let channels = [
+            (channel(5), category),
+            (channel(10), voice(Some(5))),
+            (channel(11), voice(None)),
+        ];
+        assert_eq!(map.replace_guild(guild(), seats, channels), [user(1), user(2), user(3)]);
+        map
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_guild_that_was_never_seen() {
+        let map = VoiceMap::default();
+        assert_eq!(map.set(guild(), user(1), Some(channel(10))), None);
+        map.set_channel(guild(), channel(10), voice(None));
+        map.set_unavailable(guild());
+        assert!(!map.is_known(guild()));
+        assert_eq!(map.seats(guild(), [user(1)]), None);
+        assert_eq!(map.channel_of(guild(), user(1)), None);
+        assert_eq!(map.channels(guild()), None);
+    }
+
+    #[test]
+    fn clones_share_who_sits_where() {
+        let map = map();
+        let other = map.clone();
+        assert_eq!(map.set(guild(), user(1), Some(channel(11))), Some(channel(10)));
+        assert_eq!(map.set(guild(), user(2), None), Some(channel(10)));
+        assert_eq!(map.set(guild(), user(2), None), None, "told twice");
+        assert_eq!(other.seated_in(guild(), channel(11)), [user(1), user(3)]);
+        let seats = other.seats(guild(), [user(1), user(2)]).unwrap();
+        assert_eq!(seats, BTreeMap::from([(user(1), channel(11))]));
+        assert_eq!(other.seated(), 2);
+    }
+
+    #[test]
+    fn a_new_picture_of_a_guild_says_whose_seat_changed() {
+        let map = map();
+        let changed = map.replace_guild(
+            guild(),
+            [(user(1), channel(10)), (user(2), channel(11)), (user(4), channel(10))],
+            [(channel(10), voice(None)), (channel(11), voice(None))],
+        );
+        assert_eq!(changed, [user(2), user(3), user(4)]);
+        assert_eq!(map.seated_in(guild(), channel(11)), [user(2)]);
+        assert_eq!(map.place(guild(), channel(5)), None);
+    }
+
+    #[test]
+    fn an_outage_keeps_what_is_known_and_a_removal_drops_it() {
+        let map = map();
+        map.set_unavailable(guild());
+        assert!(map.is_known(guild()) && map.is_unavailable(guild()));
+        assert_eq!(map.channel_of(guild(), user(1)), Some(channel(10)));
+        map.replace_guild(guild(), [], []);
+        assert!(!map.is_unavailable(guild()));
+        map.remove_guild(guild());
+        assert!(!map.is_known(guild()));
+    }
+
+    #[test]
+    fn nobody_sits_in_a_channel_that_is_gone() {
+        let map = map();
+        assert_eq!(map.remove_channel(guild(), channel(10)), [user(1), user(2)]);
+        assert_eq!(map.channel_of(guild(), user(1)), None);
+        assert_eq!(map.channels(guild()).unwrap().len(), 2);
+        assert_eq!(map.remove_channel(guild(), channel(10)), []);
+    }
+
+    #[test]
+    fn channels_are_counted_in_all_and_by_category() {
+        let map = map();
+        map.set_channel(guild(), channel(12), voice(Some(5)));
+        map.set_channel(guild(), channel(11), voice(Some(5)));
+        let fullness = map.fullness(guild()).unwrap();
+        assert_eq!(fullness.channels, 4);
+        assert_eq!(fullness.by_category, BTreeMap::from([(channel(5), 3)]));
+    }
+
+    #[test]
+    fn a_move_of_ours_is_known_as_such_once_and_only_where_it_went() {
+        let map = map();
+        map.expect_move(guild(), user(1), Some(channel(20)));
+        assert!(map.was_our_move(guild(), user(1), Some(channel(20))));
+        assert!(!map.was_our_move(guild(), user(1), Some(channel(20))), "once");
+        map.expect_move(guild(), user(1), Some(channel(20)));
+        assert!(!map.was_our_move(guild(), user(1), None), "he hung up");
+        map.expect_move(guild(), user(1), Some(channel(20)));
+        map.give_up_move(guild(), user(1));
+        assert!(!map.was_our_move(guild(), user(1), Some(channel(20))));
+    }
+
+    #[test]
+    fn a_snapshot_brings_everything_back() {
+        let (map, other) = (map(), VoiceMap::default());
+        map.set_unavailable(guild());
+        other.restore(guild(), map.snapshot(guild()).unwrap());
+        assert_eq!(other.snapshot(guild()), map.snapshot(guild()));
+        assert_eq!(other.guilds(), [guild()]);
+    }
+}
