@@ -16,7 +16,7 @@ pub const FACEIT_CALLS: &str = "muster_faceit_requests_total";
 pub const DISCORD_CALLS: &str = "muster_discord_requests_total";
 /// Calls to Discord that wait for their turn.
 pub const DISCORD_WAITING: &str = "muster_discord_waiting";
-/// From asking for a call to Discord to its turn, seconds, by `class` (move, create, overwrite, tear_down).
+/// From asking for a call to Discord to its turn, seconds, by `class` (answer, move, create, overwrite, message, tear_down).
 pub const DISCORD_WAIT: &str = "muster_discord_wait_seconds";
 /// Answers of 401, 403 and 429 within ten minutes; Discord bans at 10,000.
 pub const DISCORD_INVALID: &str = "muster_discord_invalid_requests";

@@ -22,6 +22,7 @@ use crate::{
 const UNNAMED_PAUSE: Duration = Duration::from_secs(5);
 /// "Resource overloaded" (facts/discord.md 2.4).
 const OVERLOADED: u64 = 130_000;
+const INVALID_WEBHOOK_TOKEN: u64 = 50_027;
 /// The longest pause that is believed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
 
@@ -77,7 +78,10 @@ pub(super) fn read(
         return Ok(None);
     }
     match serde_json::from_slice::<Body>(&bytes) {
-        Ok(_) if status == StatusCode::UNAUTHORIZED => Err(Error::Unauthorized),
+        // An interaction's token that is no longer valid is no bad token of ours.
+        Ok(body) if status == StatusCode::UNAUTHORIZED && body.code != INVALID_WEBHOOK_TOKEN => {
+            Err(Error::Unauthorized)
+        }
         // Discord says that it did nothing.
         Ok(body) if body.code == OVERLOADED => Err(Error::Unavailable {
             why: format!("it is overloaded ({}, {OVERLOADED})", body.message),

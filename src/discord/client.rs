@@ -9,7 +9,10 @@ use tokio::{
     time::timeout,
 };
 use twilight_http::request::{Request, TryIntoRequest};
-use twilight_model::id::Id;
+use twilight_model::{
+    channel::message::AllowedMentions,
+    id::{Id, marker::ApplicationMarker},
+};
 
 use crate::{
     discord::{
@@ -91,6 +94,7 @@ struct Shared {
     builder: twilight_http::Client,
     sender: Sender,
     bots: Vec<Bot>,
+    application: OnceCell<Id<ApplicationMarker>>,
 }
 
 /// What is known of one of the bots.
@@ -111,13 +115,20 @@ impl Client {
         let builder = twilight_http::Client::builder()
             .ratelimiter(None)
             .remember_invalid_token(false)
+            // Names come from players: nobody is pinged by them.
+            .default_allowed_mentions(AllowedMentions::default())
             .build();
         let bots = std::iter::repeat_with(Bot::default)
             .take(1 + options.movers.len())
             .collect();
         let sender = Sender::new(options)?;
         Ok(Self {
-            shared: Arc::new(Shared { builder, sender, bots }),
+            shared: Arc::new(Shared {
+                builder,
+                sender,
+                bots,
+                application: OnceCell::new(),
+            }),
             priority: Priority::default(),
         })
     }
@@ -142,6 +153,18 @@ impl Client {
 
     pub(super) async fn call(&self, route: Route, request: &Request) -> Result<Answer, Error> {
         self.shared.sender.call(route, self.priority, request).await
+    }
+
+    /// Ahead of every line; only for what Discord counts in no limit. Says whether it took a second attempt.
+    pub(super) async fn call_at_once(&self, route: Route, request: &Request) -> Result<(Answer, bool), Error> {
+        self.shared.sender.call_at_once(route, request).await
+    }
+
+    pub(super) async fn remembered_application(
+        &self,
+        ask: impl Future<Output = Result<Id<ApplicationMarker>, Error>>,
+    ) -> Result<Id<ApplicationMarker>, Error> {
+        self.shared.application.get_or_try_init(|| ask).await.copied()
     }
 
     /// Who one of the bots is; asked once, then remembered.

@@ -13,10 +13,14 @@ use crate::discord::{
 /// What comes first when not everything can be sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
+    /// Somebody asked, and looks at the screen.
+    Answer,
     /// Somebody waits to be moved into the channel of a running match.
     Move,
     Create,
     Overwrite,
+    /// Something to read, and the list of commands.
+    Message,
     /// Deletes, and moves home.
     TearDown,
 }
@@ -25,9 +29,11 @@ impl Class {
     /// The label under which metrics count it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Answer => "answer",
             Self::Move => "move",
             Self::Create => "create",
             Self::Overwrite => "overwrite",
+            Self::Message => "message",
             Self::TearDown => "tear_down",
         }
     }
@@ -49,6 +55,8 @@ pub struct Rank {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
     Bot(usize),
+    /// Without a token; the path itself holds one.
+    Nobody,
     /// Any bot that can move people in this guild.
     AnyIn(u64),
 }
@@ -94,7 +102,7 @@ struct Bot {
 
 #[derive(Debug)]
 pub struct Line {
-    /// The main bot is the first.
+    /// The main bot is the first. The last is none: what needs no token is counted for itself.
     bots: Vec<Bot>,
     waiting: BTreeMap<Rank, Waiter>,
     invalid: Invalid,
@@ -112,7 +120,7 @@ impl Line {
             left_out_of: BTreeMap::new(),
         };
         Self {
-            bots: (0..bots.max(1)).map(|_| bot()).collect(),
+            bots: (0..=bots.max(1)).map(|_| bot()).collect(),
             waiting: BTreeMap::new(),
             invalid: Invalid::default(),
             closed_until: Duration::ZERO,
@@ -194,6 +202,12 @@ impl Line {
 
     /// An answer, or none; `status` is 0 then.
     pub fn answered(&mut self, bot: usize, permit: Permit, status: u16, seen: &Seen<'_>, now: Duration) {
+        self.overheard(status, seen, now);
+        self.bots[bot].limiter.answered(permit, seen, now);
+    }
+
+    /// An answer to what was sent without a turn: it counts for what all bots share.
+    pub fn overheard(&mut self, status: u16, seen: &Seen<'_>, now: Duration) {
         let shared = matches!(
             seen.verdict,
             Verdict::Limited {
@@ -211,7 +225,6 @@ impl Line {
         {
             self.closed_until = self.closed_until.max(now + pause);
         }
-        self.bots[bot].limiter.answered(permit, seen, now);
     }
 
     /// Nothing was sent.
@@ -265,7 +278,12 @@ impl Line {
     }
 
     fn turn(&mut self, waiter: &Waiter, now: Duration) -> Result<Turn, Wait> {
-        if self.bots[0].bad_token || matches!(waiter.by, By::Bot(bot) if self.bots[bot].bad_token) {
+        let bad_token = match waiter.by {
+            By::Nobody => false,
+            By::AnyIn(_) => self.bots[0].bad_token,
+            By::Bot(bot) => self.bots[0].bad_token || self.bots[bot].bad_token,
+        };
+        if bad_token {
             return Ok(Turn::Unauthorized);
         }
         let bot = self.choose(waiter, now)?;
@@ -283,6 +301,10 @@ impl Line {
         let key = waiter.key;
         let guild = match waiter.by {
             By::Bot(bot) => return self.bots[bot].limiter.look(key, now).map(|()| bot),
+            By::Nobody => {
+                let nobody = self.bots.len() - 1;
+                return self.bots[nobody].limiter.look(key, now).map(|()| nobody);
+            }
             By::AnyIn(guild) => guild,
         };
         let able: Vec<usize> = (0..self.bots.len())

@@ -53,6 +53,13 @@ pub(super) enum Doing {
         guild: GuildId,
     },
     AskWhoWeAre,
+    Register {
+        guild: Option<GuildId>,
+    },
+    Answer,
+    Write {
+        channel: Option<ChannelId>,
+    },
 }
 
 const INVITE: &str = "or invite the bot again with permissions=53478928";
@@ -77,7 +84,7 @@ impl Refusal {
                 ));
             }
             // Writing too fast, by codes of their own (facts/discord.md 2.4) and without a time.
-            (20028 | 20029, _) => {
+            (20028 | 20029 | 40003, _) => {
                 return Err(Error::Busy {
                     retry_after: Duration::from_secs(60),
                 });
@@ -137,6 +144,9 @@ impl Refusal {
                 format!(
                     "this channel is the server's rules or updates channel ({said}): name another in Server Settings → Community"
                 )
+            }
+            30034 => {
+                format!("Discord takes no more new commands today ({said}): they were registered 200 times")
             }
             60003 => {
                 format!(
@@ -234,6 +244,23 @@ fn missing_permission(doing: &Doing, said: &str) -> String {
             "the bot may not move members ({said}): it needs Move Members and Connect, both where the member is and where he is going: \
              grant them to the bot's role in {ROLES} and in the permissions of those channels and their categories, {INVITE}"
         ),
+        Doing::Register { guild } => {
+            let place = guild.map_or_else(String::new, |guild| format!(" in server {guild}"));
+            format!(
+                "the bot may not offer commands{place} ({said}): invite it again with the scopes bot and applications.commands"
+            )
+        }
+        Doing::Write { channel } => {
+            let channel = channel.map_or_else(
+                || "to this person".to_owned(),
+                |channel| format!("in channel {channel}"),
+            );
+            format!(
+                "the bot may not write {channel} ({said}): grant its role View Channel and Send Messages in Edit Channel → Permissions, \
+                 or invite the bot again with permissions=53546512"
+            )
+        }
+        Doing::Answer => format!("Discord does not take the answer ({said})"),
         Doing::AskWhoWeAre => {
             format!("Discord does not tell the bot who it is ({said}): make a new token in the developer portal")
         }

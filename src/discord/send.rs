@@ -33,6 +33,8 @@ const USER_AGENT: &str = concat!(
 );
 /// Connections kept open: a wave of a 5v5 match (ten moves and two more) finds all of its connections warm.
 const WARM_CONNECTIONS: usize = 12;
+/// Who asked is told that nothing came after 3 s; this leaves room for the way.
+const AT_ONCE: Duration = Duration::from_millis(2_500);
 /// How long a bot that could not move people in a guild is not asked again there.
 const LEFT_OUT: Duration = Duration::from_secs(600);
 
@@ -56,6 +58,9 @@ impl Route {
         Self { by, ..self }
     }
 }
+
+/// Status, headers and body of an answer.
+type Exchanged = reqwest::Result<(StatusCode, HeaderMap, Bytes)>;
 
 pub(super) struct Sender {
     http: reqwest::Client,
@@ -153,26 +158,47 @@ impl Sender {
         }
     }
 
+    /// Sends without a turn: for what Discord counts in no limit of ours and wants at once. A second attempt is safe here, since it is
+    /// told when the first one was carried out. Says whether there was one.
+    pub async fn call_at_once(&self, route: Route, request: &Request) -> Result<(Answer, bool), Error> {
+        let started = Instant::now();
+        let mut second = false;
+        loop {
+            let within = AT_ONCE.min(self.deadline).saturating_sub(started.elapsed());
+            let result = self.exchange(None, request, within).await;
+            observe(route, None, request, &result, started);
+            let error = match result {
+                Ok((status, headers, bytes)) => {
+                    let (key, seen) = (route.key, seen(status, &headers, &bytes));
+                    let now = self.turns.now();
+                    self.turns.line(|line| line.overheard(status.as_u16(), &seen, now));
+                    if let Verdict::Limited { pause, scope } = seen.verdict {
+                        warn_of_429(None, key, pause, scope);
+                        return Err(Error::Busy { retry_after: pause });
+                    }
+                    match self.judge(None, route.by, read(key.route, status, bytes, true)) {
+                        Ok(Some(answer)) => return Ok((answer, second)),
+                        Ok(None) => Error::unexpected("Discord asks to wait, but not for how long"),
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => unanswered(request, error),
+            };
+            let in_time = started.elapsed() < AT_ONCE.min(self.deadline);
+            if second || !in_time || !matches!(error, Error::Unavailable { .. }) {
+                return Err(error);
+            }
+            second = true;
+        }
+    }
+
     /// One request and its answer; None when it is to be sent again.
     async fn attempt(&self, flight: Flight<'_>, route: Route, request: &Request) -> Result<Option<Answer>, Error> {
-        let (started, bot, key) = (Instant::now(), flight.bot, route.key);
-        let result = self.exchange(bot, request).await;
-        let status = match &result {
-            Ok((status, ..)) => status.as_str().to_owned(),
-            Err(error) if error.is_connect() => "unreachable".to_owned(),
-            Err(error) if error.is_timeout() => "timeout".to_owned(),
-            Err(_) => "cut".to_owned(),
-        };
-        ::metrics::counter!(metrics::DISCORD_CALLS, "route" => key.route, "status" => status.clone()).increment(1);
-        let ms = started.elapsed().as_millis() as u64;
-        tracing::debug!(
-            route = key.route,
-            path = request.path(),
-            bot,
-            status,
-            ms,
-            "asked Discord"
-        );
+        let (started, key) = (Instant::now(), route.key);
+        // Who needs no token has none.
+        let bot = (!matches!(route.by, By::Nobody)).then_some(flight.bot);
+        let result = self.exchange(bot, request, self.deadline).await;
+        observe(route, bot, request, &result, started);
         match result {
             Ok((status, headers, bytes)) => {
                 let seen = seen(status, &headers, &bytes);
@@ -190,17 +216,24 @@ impl Sender {
                     ..Seen::default()
                 };
                 flight.land(0, &seen);
-                Err(Error::Unavailable {
-                    // Without a connection nothing was sent.
-                    ambiguous: is_create(request) && !error.is_connect(),
-                    why: chain(&error.without_url()),
-                })
+                Err(unanswered(request, error))
             }
         }
     }
 
     /// Stops using a bot that can't do it; what others can do becomes None.
-    fn judge(&self, bot: usize, by: By, answer: Result<Option<Answer>, Error>) -> Result<Option<Answer>, Error> {
+    fn judge(
+        &self,
+        bot: Option<usize>,
+        by: By,
+        answer: Result<Option<Answer>, Error>,
+    ) -> Result<Option<Answer>, Error> {
+        let Some(bot) = bot else {
+            return answer.map_err(|error| match error {
+                Error::Unauthorized => Error::unexpected("Discord does not know this interaction (401)"),
+                error => error,
+            });
+        };
         match (answer, by) {
             (Err(Error::Unauthorized), _) => {
                 self.lose_token(bot);
@@ -233,13 +266,15 @@ impl Sender {
         }
     }
 
-    /// One request and its whole answer, within the deadline.
-    async fn exchange(&self, bot: usize, request: &Request) -> reqwest::Result<(StatusCode, HeaderMap, Bytes)> {
+    /// One request and its whole answer.
+    async fn exchange(&self, bot: Option<usize>, request: &Request, within: Duration) -> Exchanged {
         let mut builder = self
             .http
             .request(method(request.method()), format!("{}/{}", self.base, request.path()))
-            .header(AUTHORIZATION, self.authorizations[bot].clone())
-            .timeout(self.deadline);
+            .timeout(within);
+        if let Some(bot) = bot {
+            builder = builder.header(AUTHORIZATION, self.authorizations[bot].clone());
+        }
         if let Some(headers) = request.headers() {
             builder = builder.headers(headers.clone());
         }
@@ -247,10 +282,37 @@ impl Sender {
             builder = builder
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                 .body(body.to_vec());
+        } else if let Some(form) = request.form() {
+            builder = builder
+                .header(CONTENT_TYPE, form.content_type())
+                .body(form.clone().build());
         }
         let response = builder.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         Ok((status, headers, response.bytes().await?))
+    }
+}
+
+/// Counts and logs one exchange. A path without a token of ours holds one itself.
+fn observe(route: Route, bot: Option<usize>, request: &Request, result: &Exchanged, started: Instant) {
+    let status = match result {
+        Ok((status, ..)) => status.as_str().to_owned(),
+        Err(error) if error.is_connect() => "unreachable".to_owned(),
+        Err(error) if error.is_timeout() => "timeout".to_owned(),
+        Err(_) => "cut".to_owned(),
+    };
+    let route = route.key.route;
+    ::metrics::counter!(metrics::DISCORD_CALLS, "route" => route, "status" => status.clone()).increment(1);
+    let ms = started.elapsed().as_millis() as u64;
+    let path = bot.map(|_| request.path());
+    tracing::debug!(route, path, bot, status, ms, "asked Discord");
+}
+
+fn unanswered(request: &Request, error: reqwest::Error) -> Error {
+    Error::Unavailable {
+        // Without a connection nothing was sent.
+        ambiguous: is_create(request) && !error.is_connect(),
+        why: chain(&error.without_url()),
     }
 }
 
@@ -261,7 +323,7 @@ fn authorization(token: &SecretString) -> Result<HeaderValue, Error> {
     Ok(value)
 }
 
-fn warn_of_429(bot: usize, Key { route, resource }: Key, pause: Duration, scope: Scope) {
+fn warn_of_429(bot: Option<usize>, Key { route, resource }: Key, pause: Duration, scope: Scope) {
     let pause_seconds = pause.as_secs_f64();
     tracing::warn!(
         bot,
@@ -273,7 +335,7 @@ fn warn_of_429(bot: usize, Key { route, resource }: Key, pause: Duration, scope:
     );
 }
 
-/// Our only call that does something else when it is sent twice.
+/// What does something else when it is sent twice.
 fn is_create(request: &Request) -> bool {
     request.method() == Method::Post
 }

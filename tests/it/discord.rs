@@ -1,5 +1,6 @@
 //! The Discord adapter against the simulator: what each call does there, and what it says when it can't.
 
+mod answers;
 mod limits;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -136,6 +137,11 @@ fn client_with(simulator: &Simulator, token: &str, change: impl FnOnce(&mut Opti
     let mut options = Options::new(base, SecretString::from(token));
     change(&mut options);
     Client::new(options).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(future);
 }
 
 fn guild() -> GuildId {

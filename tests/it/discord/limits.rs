@@ -302,11 +302,6 @@ async fn front(simulators: &[(&'static str, &Simulator)]) -> String {
     format!("http://{address}/api/v10")
 }
 
-#[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-fn spawn(future: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(future);
-}
-
 async fn of_bot(token: &str, id: u64, limits: Limits, bits: u64) -> Guild {
     let members: Vec<Value> = (3000..3100)
         .map(|id: u64| json!({"id": id.to_string(), "name": "p", "voice_channel_id": "1011"}))

@@ -1,0 +1,147 @@
+//! Text messages: to a channel and to one person; written, changed, deleted. What they say is decided elsewhere.
+
+use serde::Deserialize;
+use twilight_http::request::{AuditLogReason, Request, TryIntoRequest};
+use twilight_model::{
+    channel::message::{Component, Embed},
+    id::{
+        Id,
+        marker::{ChannelMarker, MessageMarker},
+    },
+};
+
+use crate::{
+    discord::{
+        answer::Answer,
+        client::{Client, built},
+        error::Error,
+        line::Class,
+        refusal::Doing,
+        send::Route,
+    },
+    domain::ids::{ChannelId, UserId},
+};
+
+/// What a message says; nobody is pinged by it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Message<'a> {
+    /// Up to 2,000 characters.
+    pub content: &'a str,
+    pub embeds: &'a [Embed],
+    pub components: &'a [Component],
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Posted {
+    Yes(Id<MessageMarker>),
+    /// The channel or the message does not exist any more.
+    Gone,
+    /// This person takes no messages from us: he blocks them, or shares no server with the bot.
+    Closed,
+    /// Only a person can change it; the text says what to do.
+    Refused(String),
+}
+
+#[derive(Deserialize)]
+struct DirectChannel {
+    id: Id<ChannelMarker>,
+}
+
+#[derive(Deserialize)]
+struct PostedMessage {
+    id: Id<MessageMarker>,
+}
+
+impl Client {
+    /// The channel for messages to one person; None when he takes none. Discord punishes opening many at once.
+    pub async fn direct_channel(&self, user: UserId) -> Result<Option<ChannelId>, Error> {
+        let request = built(self.build().create_private_channel(Id::new(user.get())))?;
+        let route = Route::new(Class::Message, "POST /users/@me/channels", 0);
+        match self.call(route, &request).await? {
+            Answer::Ok(body) => Ok(ChannelId::new(body.parse::<DirectChannel>()?.id.get())),
+            Answer::Refused(refusal) if closed(refusal.body.code) => Ok(None),
+            Answer::Refused(refusal) => Err(refusal.into_error(&Doing::Write { channel: None })),
+        }
+    }
+
+    /// Sent once only: when `Error::is_ambiguous`, it may be there.
+    pub async fn post_message(&self, channel: ChannelId, message: &Message<'_>) -> Result<Posted, Error> {
+        let request = self
+            .build()
+            .create_message(Id::new(channel.get()))
+            .content(message.content)
+            .embeds(message.embeds)
+            .components(message.components);
+        let route = Route::new(Class::Message, "POST /channels/{channel}/messages", channel.get());
+        self.write(route, channel, request.try_into_request()).await
+    }
+
+    pub async fn edit_message(
+        &self,
+        channel: ChannelId,
+        id: Id<MessageMarker>,
+        message: &Message<'_>,
+    ) -> Result<Posted, Error> {
+        let request = self
+            .build()
+            .update_message(Id::new(channel.get()), id)
+            .content(Some(message.content))
+            .embeds(Some(message.embeds))
+            .components(Some(message.components));
+        let route = "PATCH /channels/{channel}/messages/{message}";
+        let route = Route::new(Class::Message, route, channel.get());
+        self.write(route, channel, request.try_into_request()).await
+    }
+
+    pub async fn delete_message(
+        &self,
+        channel: ChannelId,
+        id: Id<MessageMarker>,
+        reason: &str,
+    ) -> Result<Posted, Error> {
+        let request = self.build().delete_message(Id::new(channel.get()), id).reason(reason);
+        let route = "DELETE /channels/{channel}/messages/{message}";
+        let route = Route::new(Class::TearDown, route, channel.get());
+        match self.call(route, &built(request)?).await? {
+            Answer::Ok(_) => Ok(Posted::Yes(id)),
+            Answer::Refused(refusal) => refused(&refusal, channel),
+        }
+    }
+
+    async fn write(
+        &self,
+        route: Route,
+        channel: ChannelId,
+        request: Result<Request, twilight_http::Error>,
+    ) -> Result<Posted, Error> {
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => {
+                let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                return Ok(Posted::Refused(format!("this can't be a message in Discord: {why}")));
+            }
+        };
+        match self.call(route, &request).await? {
+            Answer::Ok(body) => Ok(Posted::Yes(body.parse::<PostedMessage>()?.id)),
+            Answer::Refused(refusal) => refused(&refusal, channel),
+        }
+    }
+}
+
+fn refused(refusal: &crate::discord::refusal::Refusal, channel: ChannelId) -> Result<Posted, Error> {
+    use crate::domain::plan::Outcome;
+    let doing = Doing::Write { channel: Some(channel) };
+    Ok(match (refusal.body.code, refusal.outcome(&doing)?) {
+        (code, _) if closed(code) => Posted::Closed,
+        // An unknown channel, an unknown message.
+        (10003 | 10008, _) => Posted::Gone,
+        (_, Outcome::Refused(why)) => Posted::Refused(why),
+        _ => Posted::Refused(format!("Discord refused it: {}", refusal.said())),
+    })
+}
+
+/// "Cannot send messages to this user", and the same for want of a common server.
+fn closed(code: u64) -> bool {
+    matches!(code, 50007 | 50278)
+}
