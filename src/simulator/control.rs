@@ -34,6 +34,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/discord/voice", post(voice))
         .route("/discord/channels/{id}", delete(delete_channel))
         .route("/discord/guilds/{id}/bot_permissions", put(set_bot_permissions))
+        .route("/discord/deauthorize", post(deauthorize))
         .route("/limits", get(limits).put(set_limits))
         .route("/picture", get(picture))
         .route("/guilds/{id}", get(guild))
@@ -123,6 +124,18 @@ async fn set_bot_permissions(world: World, Path(id): Path<String>, body: Bytes) 
     let wrong = || ControlError::Malformed(format!("{bot_permissions:?} is no decimal permission set"));
     let bits = bot_permissions.parse().map_err(|_| wrong())?;
     world.lock().set_bot_permissions(&id, bits)?;
+    done()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Person {
+    user_id: String,
+}
+
+async fn deauthorize(world: World, body: Bytes) -> Outcome {
+    let Person { user_id } = read(&body)?;
+    world.lock().deauthorize(&user_id)?;
     done()
 }
 

@@ -69,6 +69,8 @@ impl Default for Options {
 pub struct Addresses {
     /// `http://host:port/api/v10`
     pub discord_api: String,
+    /// `http://host:port/oauth2/authorize`: the page that people see.
+    pub discord_authorize: String,
     /// `ws://host:port`; nothing answers there yet.
     pub discord_gateway: String,
     /// `http://host:port/data/v4`
@@ -95,6 +97,7 @@ impl Simulator {
         let address = listener.local_addr()?;
         let addresses = Addresses {
             discord_api: format!("http://{address}/api/v10"),
+            discord_authorize: format!("http://{address}/oauth2/authorize"),
             discord_gateway: format!("ws://{address}"),
             faceit_api: format!("http://{address}/data/v4"),
             control: format!("http://{address}"),
@@ -230,6 +233,11 @@ impl Simulator {
     /// Changes what the bot's own role grants in a guild.
     pub fn set_bot_permissions(&self, guild: &str, bits: u64) -> Result<(), ControlError> {
         self.shared.lock().set_bot_permissions(guild, bits)
+    }
+
+    /// Somebody removes the application from his account: every token of his is dead.
+    pub fn deauthorize(&self, user: &str) -> Result<(), ControlError> {
+        self.shared.lock().deauthorize(user)
     }
 
     pub fn set_limits(&self, limits: Limits) {

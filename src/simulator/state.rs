@@ -14,6 +14,7 @@ use super::{
     discord::{
         DiscordSide,
         limits::{Limiter, Limits},
+        oauth::OAuth,
         permissions::Bits,
         picture,
         snowflake::Snowflake,
@@ -74,6 +75,7 @@ impl State {
             discord: DiscordSide {
                 world: discord,
                 limiter,
+                oauth: OAuth::build(&world.oauth),
                 gateway,
             },
             faceit: Faceit::build(world),
@@ -181,6 +183,15 @@ impl State {
             role.permissions = Bits(bits);
         }
         Ok(())
+    }
+
+    /// Somebody removes the application from his account.
+    pub(super) fn deauthorize(&mut self, user: &str) -> Result<(), ControlError> {
+        if self.discord.oauth.deauthorize(id(user)?) {
+            Ok(())
+        } else {
+            Err(unknown("authorization of user", user))
+        }
     }
 
     pub(super) fn set_limits(&mut self, limits: Limits) {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::discord::{limits::Limits, permissions::Bits, snowflake::Snowflake};
+use super::discord::{limits::Limits, oauth::OAuthFile, permissions::Bits, snowflake::Snowflake};
 
 /// A whole world. Unknown fields are refused, so that a typing error does not become a quiet default.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,6 +15,9 @@ pub struct WorldFile {
     /// What `Authorization: Bot …` must carry.
     #[serde(default = "default_bot_token")]
     pub bot_token: String,
+    /// The application as it is registered for OAuth2.
+    #[serde(default)]
+    pub oauth: OAuthFile,
     #[serde(default)]
     pub faceit: FaceitFile,
     /// When set, the only FACEIT key accepted; otherwise any key that isn't empty is.

@@ -1,5 +1,6 @@
 //! The integration tests, one binary: adapters, store, queue, and the whole bot against the simulator.
 
+mod admin;
 mod commands;
 mod config;
 mod crash;

@@ -43,6 +43,7 @@ refusals! {
     missing_access = FORBIDDEN, 50001, "Missing Access";
     missing_permissions = FORBIDDEN, 50013, "Missing Permissions";
     wrong_channel_type = BAD_REQUEST, 50024, "Cannot execute action on this channel type";
+    missing_scope = UNAUTHORIZED, 50026, "Missing required OAuth2 scope";
     bad_json = BAD_REQUEST, 50109, "The request body contains invalid JSON.";
 }
 

@@ -1,4 +1,4 @@
-//! The fake of Discord's REST API v10: authorises, limits and answers each request from the world; no gateway, no OAuth2 yet.
+//! The fake of Discord's REST API v10: authorises, limits and answers each request from the world; no gateway yet.
 
 mod build;
 mod channels;
@@ -6,6 +6,7 @@ mod errors;
 mod form;
 pub mod limits;
 mod members;
+pub mod oauth;
 mod overwrites;
 pub mod permissions;
 pub(super) mod picture;
@@ -25,6 +26,7 @@ use self::{
     errors::Refusal,
     form::Form,
     limits::{Limiter, Standing, Verdict},
+    oauth::OAuth,
     routes::{Miss, Route},
     world::Discord,
 };
@@ -38,6 +40,7 @@ use super::{
 pub(super) struct DiscordSide {
     pub(super) world: Discord,
     pub(super) limiter: Limiter,
+    pub(super) oauth: OAuth,
     /// `ws://host:port`, told by `GET /gateway`.
     pub(super) gateway: String,
 }
@@ -47,6 +50,10 @@ pub(super) type Answered = (Answer, bool);
 
 /// The part of a path after `/api`, `/api/v9` or `/api/v10`; `None` when it isn't Discord's.
 pub(super) fn below_prefix(path: &str) -> Option<&str> {
+    // The page that people see stands beside the API.
+    if path == "/oauth2/authorize" {
+        return Some(path);
+    }
     let rest = path
         .strip_prefix("/api")
         .filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
@@ -81,6 +88,9 @@ impl DiscordSide {
     fn judge(&mut self, call: &Call, path: &str, now: Duration) -> Answered {
         if self.world.bot.must_name_itself && call.header("user-agent").unwrap_or_default().is_empty() {
             return (Refusal::blocked_at_the_edge().into(), true);
+        }
+        if let Some(answered) = self.oauth.answer(&self.world, call, path, now) {
+            return answered;
         }
         let route = match Route::read(&call.method, path) {
             Ok(route) => route,

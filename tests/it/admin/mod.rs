@@ -1,0 +1,3 @@
+//! The admin part through real HTTP: signing in with the simulated Discord, sessions, roles, the API, and those who attack it.
+
+mod discord_oauth;
