@@ -71,7 +71,7 @@ pub struct Addresses {
     pub discord_api: String,
     /// `http://host:port/oauth2/authorize`: the page that people see.
     pub discord_authorize: String,
-    /// `ws://host:port`; nothing answers there yet.
+    /// `ws://host:port`, with any path.
     pub discord_gateway: String,
     /// `http://host:port/data/v4`
     pub faceit_api: String,
@@ -141,8 +141,9 @@ impl Simulator {
         &self.addresses
     }
 
-    /// Stops taking connections and waits until the open requests are answered.
+    /// Stops taking connections, cuts those of the gateway, and waits until the open requests are answered.
     pub async fn stop(mut self) {
+        self.shared.lock().discord.gateway.shut();
         self.stop.take();
         // It ends without a result, or with a panic that has been printed already.
         let _ = (&mut self.server).await;
@@ -248,6 +249,7 @@ impl Simulator {
 impl Drop for Simulator {
     /// Dropping the sender ends the server: no new connections, idle ones closed, open requests answered.
     fn drop(&mut self) {
+        self.shared.lock().discord.gateway.shut();
         self.stop.take();
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
-    extract::{ConnectInfo, Request, State as Extract},
+    extract::{ConnectInfo, FromRequestParts, Request, State as Extract, ws::WebSocketUpgrade},
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -12,7 +12,7 @@ use axum::{
 use super::{
     clock::millis,
     connection::Scissors,
-    discord,
+    discord::{self, gateway::connection},
     exchange::{Answer, Call},
     faceit,
     faults::Fault,
@@ -29,13 +29,19 @@ pub(super) async fn serve(
     ConnectInfo(scissors): ConnectInfo<Scissors>,
     request: Request<Body>,
 ) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let upgrade = parts
         .headers
         .get(header::UPGRADE)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     if upgrade {
-        return (StatusCode::NOT_IMPLEMENTED, "the simulator has no gateway yet\n").into_response();
+        return match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+            Ok(upgrade) => {
+                let query = parts.uri.query().unwrap_or_default().to_owned();
+                upgrade.on_upgrade(move |socket| connection::serve(socket, query, shared))
+            }
+            Err(refusal) => refusal.into_response(),
+        };
     }
     let Some(side) = side(parts.uri.path()) else {
         // Most likely a base URL without its prefix: in the list of unknown requests it can't be overlooked.

@@ -1,6 +1,7 @@
 //! Everything the simulator remembers, behind one lock, and the verbs that control routes and tests share.
 
 use std::{
+    ops::{Deref, DerefMut},
     str::FromStr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,6 +14,8 @@ use super::{
     clock::{Clock, millis},
     discord::{
         DiscordSide,
+        events::Event,
+        gateway::Gateway,
         limits::{Limiter, Limits},
         oauth::OAuth,
         permissions::Bits,
@@ -60,8 +63,31 @@ impl Shared {
     }
 
     /// A request that panicked leaves the world as it was when it did; the next one goes on with that.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> Hold<'_> {
+        Hold(self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The state in one pair of hands. Who lets go of it has told the gateway of every change he made.
+pub(super) struct Hold<'a>(MutexGuard<'a, State>);
+
+impl Deref for Hold<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl DerefMut for Hold<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.0
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.0.discord.publish();
     }
 }
 
@@ -76,7 +102,7 @@ impl State {
                 world: discord,
                 limiter,
                 oauth: OAuth::build(&world.oauth),
-                gateway,
+                gateway: Gateway::new(world.gateway.clone(), gateway),
             },
             faceit: Faceit::build(world),
             sender,
@@ -181,6 +207,8 @@ impl State {
             .ok_or_else(|| unknown("guild", guild))?;
         if let Some(role) = found.roles.get_mut(&found.bot_role) {
             role.permissions = Bits(bits);
+            let event = Event::RoleChanged(found.id, role.id);
+            self.discord.world.events.push(event);
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::discord::{limits::Limits, oauth::OAuthFile, permissions::Bits, snowflake::Snowflake};
+use super::discord::{
+    gateway::options::GatewayFile, limits::Limits, oauth::OAuthFile, permissions::Bits, snowflake::Snowflake,
+};
 
 /// A whole world. Unknown fields are refused, so that a typing error does not become a quiet default.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +27,8 @@ pub struct WorldFile {
     pub faceit_api_key: Option<String>,
     #[serde(default)]
     pub limits: Limits,
+    #[serde(default)]
+    pub gateway: GatewayFile,
     /// How long every Discord and FACEIT answer takes, half of it before the request takes effect.
     #[serde(default)]
     pub latency_ms: u64,

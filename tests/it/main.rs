@@ -16,6 +16,7 @@ mod queue;
 mod samples;
 mod scenarios;
 mod simulator;
+mod simulator_gateway;
 mod store;
 mod storm;
 mod support;

@@ -48,6 +48,7 @@ impl Discord {
                 guilds,
                 deleted_users,
                 mint,
+                events: Vec::new(),
             })
         } else {
             Err(problems)

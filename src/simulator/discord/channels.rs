@@ -1,11 +1,12 @@
 //! Channels over REST: list, create, edit, delete; the checks stand in the order Discord makes them, as far as is known.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{
     errors::Refusal,
+    events::Event,
     form::{Form, Given},
     overwrites::check_bits,
     permissions::{Bits, in_channel, in_guild},
@@ -60,14 +61,11 @@ impl Discord {
         Ok(shapes::channel(guild, channel))
     }
 
-    /// What the bot can't view is left out, since 2026-11-16; a category shows when any of its channels does.
+    /// What the bot can't view is left out, since 2026-11-16.
     pub(super) fn list_channels(&self, guild: Snowflake) -> Result<Value, Refusal> {
         let guild = self.guild(guild)?;
-        let in_sight = |channel: &Channel| self.bot_in(guild, channel).is_ok();
-        let listed = guild.channels.values().filter(|channel| {
-            let child_in_sight = |child: &Channel| child.parent_id == Some(channel.id) && in_sight(child);
-            in_sight(channel) || (channel.kind == Kind::Category && guild.channels.values().any(child_in_sight))
-        });
+        let in_sight = guild.in_sight(self.bot.id);
+        let listed = guild.channels.values().filter(|channel| in_sight.contains(&channel.id));
         Ok(listed.map(|channel| shapes::channel(guild, channel)).collect())
     }
 
@@ -133,6 +131,8 @@ impl Discord {
         guild.record("channel_create", &channel, reason, now);
         guild.creations.push(now);
         let body = shapes::channel(guild, &channel);
+        self.events
+            .push(Event::ChannelCreated(guild_id, Box::new(channel.clone())));
         guild.channels.insert(channel.id, channel);
         Ok(body)
     }
@@ -176,6 +176,7 @@ impl Discord {
         }
         let body = shapes::channel(guild, &edited);
         let guild = guild.id;
+        self.events.push(Event::ChannelChanged(guild, Box::new(edited.clone())));
         self.guilds
             .get_mut(&guild)
             .and_then(|guild| guild.channels.insert(id, edited));
@@ -206,13 +207,29 @@ impl Discord {
         let Some(guild) = self.guilds.get_mut(&guild) else {
             return;
         };
-        if let Some(removed) = guild.remove_channel(id) {
+        if let Some((removed, events)) = guild.remove_channel(id) {
             guild.record("channel_delete", &removed, reason, now);
+            self.events.extend(events);
         }
     }
 }
 
 impl Guild {
+    /// The channels a bot can view: by permission, or because it sits there. A category shows when any of its channels does.
+    pub(super) fn in_sight(&self, bot: Snowflake) -> BTreeSet<Snowflake> {
+        let Some(bot) = self.members.get(&bot) else {
+            return BTreeSet::new();
+        };
+        let mut seen = BTreeSet::new();
+        for channel in self.channels.values() {
+            if in_channel(self, channel, bot).contains(Bits::VIEW_CHANNEL) || bot.sits_in(channel.id) {
+                seen.insert(channel.id);
+                seen.extend(channel.parent_id);
+            }
+        }
+        seen
+    }
+
     fn record(&mut self, action: &'static str, channel: &Channel, reason: Option<String>, now: Duration) {
         let (channel_id, name) = (channel.id, channel.name.clone());
         self.audit.push(AuditEntry {

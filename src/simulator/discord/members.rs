@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     errors::Refusal,
+    events::Event,
     form::{Form, Given},
     permissions::{Bits, in_channel},
     shapes,
@@ -85,8 +86,22 @@ impl Discord {
 
         let guild = self.guilds.get_mut(&guild_id).ok_or_else(Refusal::unknown_guild)?;
         let member = guild.members.get_mut(&user).ok_or_else(Refusal::unknown_member)?;
+        let silenced = (member.mute, member.deaf);
         member.mute = mute.value().unwrap_or(member.mute);
         member.deaf = deaf.value().unwrap_or(member.deaf);
+        if let Some(voice) = &member.voice
+            && silenced != (member.mute, member.deaf)
+        {
+            self.events.push(Event::Voice {
+                guild: guild_id,
+                user,
+                channel: Some(voice.channel_id),
+                session_id: voice.session_id.clone(),
+            });
+        }
+        if nick != Given::Absent || roles != Given::Absent {
+            self.events.push(Event::MemberChanged(guild_id, user));
+        }
         match nick {
             Given::Value(nick) => member.nick = Some(nick).filter(|nick| !nick.is_empty()),
             Given::Null => member.nick = None,

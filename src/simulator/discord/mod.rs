@@ -1,9 +1,12 @@
-//! The fake of Discord's REST API v10: authorises, limits and answers each request from the world; no gateway yet.
+//! The fake of Discord's REST API v10: authorises, limits and answers each request from the world. The gateway is told of what
+//! changes, in `gateway`.
 
 mod build;
 mod channels;
 mod errors;
+pub(super) mod events;
 mod form;
+pub mod gateway;
 pub mod limits;
 mod members;
 pub mod oauth;
@@ -25,6 +28,7 @@ use sha2::{Digest, Sha256};
 use self::{
     errors::Refusal,
     form::Form,
+    gateway::Gateway,
     limits::{Limiter, Standing, Verdict},
     oauth::OAuth,
     routes::{Miss, Route},
@@ -41,8 +45,7 @@ pub(super) struct DiscordSide {
     pub(super) world: Discord,
     pub(super) limiter: Limiter,
     pub(super) oauth: OAuth,
-    /// `ws://host:port`, told by `GET /gateway`.
-    pub(super) gateway: String,
+    pub(super) gateway: Gateway,
 }
 
 /// An answer, and whether the request was one the simulator knows.
@@ -158,12 +161,8 @@ impl DiscordSide {
         };
         let world = &mut self.world;
         let body = match route {
-            Route::Gateway => json!({ "url": self.gateway }),
-            Route::GatewayBot => json!({
-                "url": self.gateway,
-                "shards": 1,
-                "session_start_limit": { "total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1 },
-            }),
+            Route::Gateway => json!({ "url": self.gateway.url }),
+            Route::GatewayBot => self.gateway_bot(now),
             Route::Application => shapes::application(&world.bot, world.guilds.len()),
             Route::CurrentUser => shapes::current_user(&world.bot),
             Route::CurrentUserGuilds => world.guilds.values().map(|guild| own_guild(world, guild)).collect(),

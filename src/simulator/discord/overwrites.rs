@@ -2,6 +2,7 @@
 
 use super::{
     errors::Refusal,
+    events::Event,
     form::{Form, Given},
     permissions::{Bits, Overwrite, Whom},
     snowflake::Snowflake,
@@ -58,8 +59,14 @@ impl Discord {
     }
 
     fn change(&mut self, id: Snowflake, change: impl FnOnce(&mut Channel)) {
-        if let Some(channel) = self.guilds.values_mut().find_map(|guild| guild.channels.get_mut(&id)) {
+        let found = self
+            .guilds
+            .values_mut()
+            .find_map(|guild| Some((guild.id, guild.channels.get_mut(&id)?)));
+        if let Some((guild, channel)) = found {
             change(channel);
+            self.events
+                .push(Event::ChannelChanged(guild, Box::new(channel.clone())));
         }
     }
 }

@@ -4,8 +4,12 @@ use serde_json::{Value, json};
 
 use super::{
     permissions::Whom,
+    snowflake::Snowflake,
     world::{Bot, Channel, Guild, Kind, Member, Role, Voice},
 };
+
+/// When everybody joined every guild.
+pub(super) const JOINED_AT: &str = "2024-01-01T00:00:00.000000+00:00";
 
 /// OpenAPI `GuildChannelResponse`.
 pub(super) fn channel(guild: &Guild, channel: &Channel) -> Value {
@@ -115,7 +119,7 @@ pub(super) fn member(member: &Member) -> Value {
         "banner": null,
         "collectibles": null,
         "roles": member.roles,
-        "joined_at": "2024-01-01T00:00:00.000000+00:00",
+        "joined_at": JOINED_AT,
         "premium_since": null,
         "communication_disabled_until": null,
         "deaf": member.deaf,
@@ -125,14 +129,20 @@ pub(super) fn member(member: &Member) -> Value {
     })
 }
 
-/// OpenAPI `VoiceStateResponse`; `self_stream` is never null here, since twilight-model refuses that.
+/// OpenAPI `VoiceStateResponse`.
 pub(super) fn voice_state(guild: &Guild, who: &Member, voice: &Voice) -> Value {
+    let mut body = voice_flags(who, Some(voice.channel_id), &voice.session_id);
+    body["guild_id"] = json!(guild.id);
+    body["member"] = member(who);
+    body
+}
+
+/// What every voice state says, also those in GUILD_CREATE; `self_stream` is never null, since twilight-model refuses that.
+pub(super) fn voice_flags(who: &Member, channel: Option<Snowflake>, session_id: &str) -> Value {
     json!({
-        "guild_id": guild.id,
-        "channel_id": voice.channel_id,
+        "channel_id": channel,
         "user_id": who.id,
-        "member": member(who),
-        "session_id": voice.session_id,
+        "session_id": session_id,
         "deaf": who.deaf,
         "mute": who.mute,
         "self_deaf": false,

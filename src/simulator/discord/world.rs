@@ -8,6 +8,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
+    events::Event,
     permissions::{Bits, Overwrite},
     snowflake::{Mint, Snowflake},
 };
@@ -18,6 +19,8 @@ pub(in crate::simulator) struct Discord {
     pub(in crate::simulator) guilds: BTreeMap<Snowflake, Guild>,
     pub(in crate::simulator) deleted_users: BTreeSet<Snowflake>,
     pub(in crate::simulator) mint: Mint,
+    /// What the gateway has not been told yet.
+    pub(in crate::simulator) events: Vec<Event>,
 }
 
 #[derive(Debug)]
@@ -142,32 +145,53 @@ impl Discord {
             let Some(member) = other.members.get_mut(&user) else {
                 continue;
             };
+            let before = member.voice.as_ref().map(|voice| voice.channel_id);
+            let last = member.voice.as_ref().map(|voice| voice.session_id.clone());
             if *id != guild {
                 member.voice = member.voice.take().filter(|_| channel.is_none());
             } else if let Some(channel_id) = channel {
-                let session_id = member.voice.take().map_or(session_id.clone(), |voice| voice.session_id);
+                let session_id = last.clone().unwrap_or_else(|| session_id.clone());
                 member.voice = Some(Voice { channel_id, session_id });
             } else {
                 member.voice = None;
+            }
+            let after = member.voice.as_ref().map(|voice| voice.channel_id);
+            if before != after {
+                self.events.push(Event::Voice {
+                    guild: *id,
+                    user,
+                    channel: after,
+                    session_id: last.unwrap_or_else(|| session_id.clone()),
+                });
             }
         }
     }
 }
 
 impl Guild {
-    /// Takes a channel away: who sat in it is disconnected, what lay under it lies under nothing.
-    pub(in crate::simulator) fn remove_channel(&mut self, id: Snowflake) -> Option<Channel> {
+    /// Takes a channel away: who sat in it is disconnected, what lay under it lies under nothing. Says what came of it.
+    pub(in crate::simulator) fn remove_channel(&mut self, id: Snowflake) -> Option<(Channel, Vec<Event>)> {
         let removed = self.channels.remove(&id)?;
-        self.members
-            .values_mut()
-            .filter(|member| member.sits_in(id))
-            .for_each(|member| member.voice = None);
+        let mut events = vec![Event::ChannelDeleted(self.id, Box::new(removed.clone()))];
+        for member in self.members.values_mut().filter(|member| member.sits_in(id)) {
+            if let Some(voice) = member.voice.take() {
+                events.push(Event::Voice {
+                    guild: self.id,
+                    user: member.id,
+                    channel: None,
+                    session_id: voice.session_id,
+                });
+            }
+        }
         let children = self
             .channels
             .values_mut()
             .filter(|channel| channel.parent_id == Some(id));
-        children.for_each(|channel| channel.parent_id = None);
-        Some(removed)
+        for child in children {
+            child.parent_id = None;
+            events.push(Event::ChannelChanged(self.id, Box::new(child.clone())));
+        }
+        Some((removed, events))
     }
 }
 
