@@ -180,7 +180,7 @@ impl App {
 pub fn sources(
     pool: store::Pool,
     faceit: &crate::config::Faceit,
-    settings: Settings,
+    default_guild: Option<Settings>,
     clock: Clock,
 ) -> anyhow::Result<Sources> {
     let options = faceit::client::Options::new(faceit.url.clone(), faceit.key.clone(), clock.clone());
@@ -189,7 +189,7 @@ pub fn sources(
         pool,
         faceit,
         clock,
-        settings: Arc::new(settings),
+        default_guild: default_guild.map(Arc::new),
     })
 }
 
@@ -238,7 +238,7 @@ async fn migrate(pool: &store::Pool) -> anyhow::Result<()> {
 pub async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let app = App::start(&config, Clock::system(), metrics).await?;
-    info!(address = %app.address, guild = %config.guild.id, workers = config.workers, "Muster is up");
+    info!(address = %app.address, guild = config.guild.id.map(|id| id.get()), workers = config.workers, "Muster is up");
     println!("listening on http://{}", app.address);
     let asked = tokio::select! {
         signal = signals.next() => {

@@ -13,7 +13,10 @@ use crate::{
         text::{SNOWFLAKE, given, listen, number, required, secret, snowflake, url},
     },
     discord::api_base,
-    domain::settings::Settings,
+    domain::{
+        setting_text,
+        settings::{OpenWhen, ReturnTo, Settings},
+    },
     telemetry::LogFormat,
 };
 
@@ -29,6 +32,12 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
         warnings.push(format!(
             "FACEIT_WEBHOOK_SECRET has fewer than {STRONG_SECRET} characters and can be guessed; make one with: openssl rand -hex 32"
         ));
+    }
+    if given(&args.guild.discord_guild_id).is_none() {
+        warnings.push(
+            "DISCORD_GUILD_ID is not set: only matches that a server claims (muster guilds claim) get channels"
+                .to_owned(),
+        );
     }
     let webhook = webhook(args.webhook, problems);
     let discord = discord(args.discord, problems);
@@ -221,16 +230,44 @@ fn movers(text: &Option<String>, main: Option<&str>, problems: &mut Problems) ->
 }
 
 pub(super) fn guild(args: GuildArgs, problems: &mut Problems) -> Option<Guild> {
-    let id = match given(&args.discord_guild_id) {
-        None => {
-            problems.add(
-                "DISCORD_GUILD_ID",
-                format!("is missing: the id of your Discord server; {SNOWFLAKE}"),
-            );
-            None
-        }
-        Some(_) => snowflake(problems, "DISCORD_GUILD_ID", &args.discord_guild_id).flatten(),
-    };
+    let id = snowflake(problems, "DISCORD_GUILD_ID", &args.discord_guild_id);
+    let places = [
+        &args.vc_category_id,
+        &args.lobby_channel_id,
+        &args.source_channel_ids,
+        &args.staff_role_ids,
+        &args.spectator_role_ids,
+    ];
+    if id == Some(None) && places.iter().any(|place| given(place).is_some()) {
+        problems.add(
+            "DISCORD_GUILD_ID",
+            format!("is missing: the id of the Discord server that the given channels and roles are in; {SNOWFLAKE}"),
+        );
+    }
+    let overflow = text(problems, "OVERFLOW_CATEGORIES", &args.overflow_categories, |text| {
+        setting_text::on_off(text, true)
+    });
+    let source_channels = text(
+        problems,
+        "SOURCE_CHANNEL_IDS",
+        &args.source_channel_ids,
+        setting_text::ids,
+    );
+    let staff_roles = text(problems, "STAFF_ROLE_IDS", &args.staff_role_ids, setting_text::roles);
+    let spectator_roles = text(
+        problems,
+        "SPECTATOR_ROLE_IDS",
+        &args.spectator_role_ids,
+        setting_text::roles,
+    );
+    let most = u64::from(Settings::MAX_USER_LIMIT);
+    let user_limit = number(problems, "CHANNEL_USER_LIMIT", &args.channel_user_limit, 0, 0, most);
+    let open_when = text(problems, "OPEN_WHEN", &args.open_when, |text| {
+        setting_text::word(text, OpenWhen::ALL, OpenWhen::as_str)
+    });
+    let return_to = text(problems, "RETURN_TO", &args.return_to, |text| {
+        setting_text::word(text, ReturnTo::ALL, ReturnTo::as_str)
+    });
     let category = snowflake(problems, "VC_CATEGORY_ID", &args.vc_category_id);
     let lobby = snowflake(problems, "LOBBY_CHANNEL_ID", &args.lobby_channel_id);
     let grace = number(
@@ -242,15 +279,39 @@ pub(super) fn guild(args: GuildArgs, problems: &mut Problems) -> Option<Guild> {
         24 * 3600,
     );
     let max_age = number(problems, "MATCH_MAX_AGE_HOURS", &args.match_max_age_hours, 8, 1, 24 * 7);
-    let name_template = given(&args.channel_name_template).unwrap_or(Settings::DEFAULT_NAME_TEMPLATE);
+    let name_template = text(
+        problems,
+        "CHANNEL_NAME_TEMPLATE",
+        &args.channel_name_template,
+        setting_text::name_template,
+    );
     Some(Guild {
         id: id?,
         category: category?,
+        overflow: overflow?,
+        source_channels: source_channels?,
+        staff_roles: staff_roles?,
+        spectator_roles: spectator_roles?,
+        user_limit: u16::try_from(user_limit?).ok()?,
+        open_when: open_when?,
+        return_to: return_to?,
         lobby: lobby?,
         grace: Duration::from_secs(grace?),
         max_age: Duration::from_secs(max_age? * 3600),
-        name_template: name_template.to_owned(),
+        name_template: name_template?,
     })
+}
+
+/// A setting that the domain reads.
+fn text<T>(
+    problems: &mut Problems,
+    name: &'static str,
+    text: &Option<String>,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    read(given(text).unwrap_or_default())
+        .map_err(|why| problems.add(name, why))
+        .ok()
 }
 
 pub(super) fn log(args: LogArgs, problems: &mut Problems) -> Option<LogFormat> {

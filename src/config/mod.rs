@@ -5,7 +5,7 @@ mod check;
 mod problems;
 mod text;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use secrecy::SecretString;
 use url::Url;
@@ -15,8 +15,8 @@ pub use problems::{Problem, Problems};
 
 use crate::{
     domain::{
-        ids::{ChannelId, GuildId},
-        settings::Settings,
+        ids::{ChannelId, GuildId, RoleId},
+        settings::{OpenWhen, ReturnTo, Settings},
     },
     telemetry::LogFormat,
 };
@@ -108,26 +108,40 @@ pub struct Discord {
 /// The Discord server and how matches look in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guild {
-    pub id: GuildId,
+    /// None: only guilds that claim competitions have matches.
+    pub id: Option<GuildId>,
     pub category: Option<ChannelId>,
+    pub overflow: bool,
     pub lobby: Option<ChannelId>,
+    pub source_channels: BTreeSet<ChannelId>,
+    pub staff_roles: BTreeSet<RoleId>,
+    pub spectator_roles: BTreeSet<RoleId>,
+    pub user_limit: u16,
+    pub open_when: OpenWhen,
+    pub return_to: ReturnTo,
     pub grace: Duration,
     pub max_age: Duration,
     pub name_template: String,
 }
 
 impl Guild {
-    /// The domain's settings.
-    pub fn settings(&self) -> Settings {
-        Settings {
-            guild: self.id,
+    /// The domain's settings of the default guild, if there is one.
+    pub fn settings(&self) -> Option<Settings> {
+        Some(Settings {
             category: self.category,
+            overflow: self.overflow,
             lobby: self.lobby,
+            source_channels: self.source_channels.clone(),
+            staff_roles: self.staff_roles.clone(),
+            spectator_roles: self.spectator_roles.clone(),
+            user_limit: self.user_limit,
+            open_when: self.open_when,
+            return_to: self.return_to,
             grace: self.grace,
             max_age: self.max_age,
             name_template: self.name_template.clone(),
-            user_limit: 0,
-        }
+            ..Settings::new(self.id?)
+        })
     }
 }
 

@@ -11,9 +11,11 @@ use crate::domain::{
     desired::{Desired, LOOK_AGAIN, Wanted, desired},
     event::{Event, State},
     ids::{ChannelId, Faction, UserId},
+    match_facts::Phase,
     plan::{Action, Decision, Destination, Note, Seat},
-    record::{Member, Placement, Slot},
+    record::{Member, Placement, Record, Slot},
     render::channel_name,
+    settings::Settings,
     tear_down::{delete_strays, tear_down},
 };
 
@@ -23,26 +25,39 @@ pub(super) const TRY_REFUSED_AGAIN: Duration = Duration::from_secs(600);
 const API_LAGS: Duration = Duration::from_secs(5);
 /// For how long after an announcement the API is believed to lag.
 const ANNOUNCEMENT_HOLDS: Duration = Duration::from_secs(60);
+/// How often a match that no guild claims is looked at again: a claim books it at once.
+const LOOK_AT_UNCLAIMED: Duration = Duration::from_secs(600);
+/// After this long nobody is going to claim it.
+const GIVE_UP_UNCLAIMED: Duration = Duration::from_secs(24 * 3600);
 
 /// Takes `event` into `state` and says what to do next. Save the state's record before acting: it now holds the intents of the actions.
 pub fn decide(state: &mut State, event: &Event, now: Timestamp) -> Decision {
     absorb::absorb(state, event, now);
-    expire(state, now);
     let mut decision = Decision::default();
-    match desired(state, now) {
+    let Some(settings) = state.settings.clone() else {
+        unclaimed(&mut state.record, now, &mut decision);
+        return decision;
+    };
+    expire(state, &settings, now);
+    if settings.paused && state.record.closed_at.is_none() {
+        decision.notes.push(Note::Paused);
+        decision.look_again = Some(now + LOOK_AGAIN);
+        return decision;
+    }
+    match desired(state, &settings, now) {
         Desired::Wait { why, look_again } => {
             decision.notes.push(Note::Waiting(why));
             decision.look_again = Some(look_again);
         }
         Desired::Stand(wanted) => {
-            decision.look_again = Some(stand_again(state, now));
-            stand(state, &wanted, now, &mut decision);
+            decision.look_again = Some(stand_again(state, &settings, now));
+            stand(state, &settings, &wanted, now, &mut decision);
         }
         Desired::Keep { until } => {
             decision.notes.push(Note::Grace(until));
             decision.look_again = Some(until.min(now + LOOK_AGAIN));
         }
-        Desired::Nothing => tear_down(state, now, &mut decision),
+        Desired::Nothing => tear_down(state, &settings, now, &mut decision),
     }
     if api_lags(state, now) {
         decision.look_again = Some(decision.look_again.map_or(now + API_LAGS, |at| at.min(now + API_LAGS)));
@@ -50,20 +65,30 @@ pub fn decide(state: &mut State, event: &Event, now: Timestamp) -> Decision {
     decision
 }
 
+/// A match that no guild claims is stored, looked at now and then, and closed when it is over.
+fn unclaimed(record: &mut Record, now: Timestamp, decision: &mut Decision) {
+    let over = record
+        .facts
+        .as_ref()
+        .is_some_and(|facts| facts.status.phase() == Phase::Over);
+    if over || now >= record.live_since.unwrap_or(record.first_seen_at) + GIVE_UP_UNCLAIMED {
+        record.closed_at.get_or_insert(now);
+    }
+    decision.notes.push(Note::Unclaimed);
+    decision.look_again = record.closed_at.is_none().then(|| now + LOOK_AT_UNCLAIMED);
+}
+
 /// Ends a life that outlasted the hard age: a match that FACEIT forgot must not keep its channels for ever.
-fn expire(state: &mut State, now: Timestamp) {
+fn expire(state: &mut State, settings: &Settings, now: Timestamp) {
     let record = &mut state.record;
-    if record
-        .live_since
-        .is_some_and(|since| now >= since + state.settings.max_age)
-    {
+    if record.live_since.is_some_and(|since| now >= since + settings.max_age) {
         record.ended_at.get_or_insert(now);
     }
 }
 
 /// When to look again while the match runs.
-fn stand_again(state: &State, now: Timestamp) -> Timestamp {
-    let expiry = state.record.live_since.map(|since| since + state.settings.max_age);
+fn stand_again(state: &State, settings: &Settings, now: Timestamp) -> Timestamp {
+    let expiry = state.record.live_since.map(|since| since + settings.max_age);
     expiry.map_or(now + LOOK_AGAIN, |at| at.min(now + LOOK_AGAIN)).max(now)
 }
 
@@ -78,8 +103,14 @@ fn api_lags(state: &State, now: Timestamp) -> bool {
 }
 
 /// Brings both channels up and everybody into his own.
-fn stand(state: &mut State, wanted: &BTreeMap<Faction, Vec<Wanted>>, now: Timestamp, decision: &mut Decision) {
-    note_unlinked(state, decision);
+fn stand(
+    state: &mut State,
+    settings: &Settings,
+    wanted: &BTreeMap<Faction, Vec<Wanted>>,
+    now: Timestamp,
+    decision: &mut Decision,
+) {
+    note_unlinked(state, settings, decision);
     for (&faction, players) in wanted {
         match state.record.slots.get(&faction) {
             Some(Slot {
@@ -108,22 +139,29 @@ fn stand(state: &mut State, wanted: &BTreeMap<Faction, Vec<Wanted>>, now: Timest
                     since,
                 });
             }
-            _ => create(state, faction, players, now, decision),
+            _ => create(state, settings, faction, players, now, decision),
         }
     }
     let users: BTreeSet<UserId> = wanted.values().flatten().map(|player| player.user).collect();
-    put_out(state, &users, decision);
+    put_out(state, settings, &users, decision);
     for faction in Faction::BOTH {
         delete_strays(state, faction, now, decision);
     }
 }
 
 /// Writes the intent to create a faction's channel.
-fn create(state: &mut State, faction: Faction, players: &[Wanted], now: Timestamp, decision: &mut Decision) {
+fn create(
+    state: &mut State,
+    settings: &Settings,
+    faction: Faction,
+    players: &[Wanted],
+    now: Timestamp,
+    decision: &mut Decision,
+) {
     let old = state.record.slots.get(&faction);
     let facts = state.record.facts.as_ref();
-    let name = channel_name(&state.settings.name_template, &state.record.id, faction, facts);
-    let category = state.settings.category;
+    let name = channel_name(&settings.name_template, &state.record.id, faction, facts);
+    let category = settings.category;
     let access: BTreeSet<UserId> = players.iter().map(|player| player.user).collect();
     let slot = Slot {
         name: name.clone(),
@@ -255,8 +293,8 @@ fn change_access(state: &State, faction: Faction, channel: ChannelId, players: &
 }
 
 /// Gets people out of a channel they don't belong to any more, but only out of that: first asks where they are.
-fn put_out(state: &mut State, wanted: &BTreeSet<UserId>, decision: &mut Decision) {
-    let lobby = state.settings.lobby;
+fn put_out(state: &mut State, settings: &Settings, wanted: &BTreeSet<UserId>, decision: &mut Decision) {
+    let lobby = settings.lobby;
     let slots = &state.record.slots;
     let seats = &state.seats;
     state.record.members.retain(|user, member| {
@@ -278,16 +316,24 @@ fn put_out(state: &mut State, wanted: &BTreeSet<UserId>, decision: &mut Decision
     });
 }
 
-fn note_unlinked(state: &State, decision: &mut Decision) {
+fn note_unlinked(state: &State, settings: &Settings, decision: &mut Decision) {
     let Some(facts) = &state.record.facts else { return };
     for (&faction, side) in &facts.sides {
-        let unlinked = side
-            .roster
-            .iter()
-            .filter(|player| !state.links.contains_key(&player.id));
-        decision.notes.extend(unlinked.map(|player| Note::NotLinked {
-            faction,
-            nickname: player.nickname.clone(),
-        }));
+        for player in &side.roster {
+            let nickname = || player.nickname.clone();
+            match state.links.get(&player.id) {
+                None => decision.notes.push(Note::NotLinked {
+                    faction,
+                    nickname: nickname(),
+                }),
+                Some(link) if settings.verified_links_only && !link.verified => {
+                    decision.notes.push(Note::NotVerified {
+                        faction,
+                        nickname: nickname(),
+                    });
+                }
+                Some(_) => {}
+            }
+        }
     }
 }

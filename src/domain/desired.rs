@@ -7,6 +7,7 @@ use crate::domain::{
     event::State,
     ids::{Faction, UserId},
     match_facts::{MatchFacts, Phase, Status},
+    settings::{OpenWhen, Settings},
 };
 
 /// What a match needs.
@@ -40,10 +41,10 @@ const EARLY: Duration = Duration::from_secs(600);
 const NEVER_STARTED: Duration = Duration::from_secs(24 * 3600);
 
 /// What `state` needs at `now`.
-pub fn desired(state: &State, now: Timestamp) -> Desired {
+pub fn desired(state: &State, settings: &Settings, now: Timestamp) -> Desired {
     let record = &state.record;
     if let Some(ended) = record.ended_at {
-        let until = ended + state.settings.grace;
+        let until = ended + settings.grace;
         return if now < until && !record.slots.is_empty() {
             Desired::Keep { until }
         } else {
@@ -74,7 +75,15 @@ pub fn desired(state: &State, now: Timestamp) -> Desired {
         Phase::Running if !facts.rosters_known() => {
             wait(missing_roster(facts), record.live_since.unwrap_or(now), now, LOOK_AGAIN)
         }
-        Phase::Running => Desired::Stand(wanted(state, facts)),
+        Phase::Running => {
+            let wanted = wanted(state, settings, facts);
+            let nobody = record.slots.is_empty() && wanted.values().all(Vec::is_empty);
+            if nobody && settings.open_when == OpenWhen::SomebodyLinked {
+                let since = record.live_since.unwrap_or(now);
+                return wait("nobody on either roster is linked yet", since, now, LOOK_AGAIN);
+            }
+            Desired::Stand(wanted)
+        }
     }
 }
 
@@ -112,7 +121,7 @@ fn pause_before(scheduled_at: Option<Timestamp>, now: Timestamp) -> Duration {
 }
 
 /// Who belongs where. Somebody on both rosters counts for the first.
-fn wanted(state: &State, facts: &MatchFacts) -> BTreeMap<Faction, Vec<Wanted>> {
+fn wanted(state: &State, settings: &Settings, facts: &MatchFacts) -> BTreeMap<Faction, Vec<Wanted>> {
     let mut seen = std::collections::BTreeSet::new();
     let mut wanted = BTreeMap::new();
     for faction in Faction::BOTH {
@@ -120,6 +129,7 @@ fn wanted(state: &State, facts: &MatchFacts) -> BTreeMap<Faction, Vec<Wanted>> {
         let players = roster
             .iter()
             .filter_map(|player| Some((player, state.links.get(&player.id)?)))
+            .filter(|(_, link)| link.verified || !settings.verified_links_only)
             .filter(|(_, link)| seen.insert(link.user))
             .map(|(player, link)| Wanted {
                 user: link.user,

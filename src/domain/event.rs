@@ -1,6 +1,6 @@
 //! What can happen to a match: a reading from FACEIT, the outcomes of a wave, or nothing but time.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::domain::{
     Timestamp,
@@ -49,12 +49,15 @@ pub struct Link {
     pub user: UserId,
     /// Never move him; he may still enter by himself.
     pub opted_out: bool,
+    /// He proved that both accounts are his, or staff did so for him.
+    pub verified: bool,
 }
 
 /// All that `decide` may look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
-    pub settings: Settings,
+    /// The settings of the guild whose match it is; None while no guild claims it.
+    pub settings: Option<Arc<Settings>>,
     pub record: Record,
     /// The links of everybody on a roster.
     pub links: BTreeMap<PlayerId, Link>,

@@ -107,6 +107,10 @@ snowflake!(
     /// A Discord account.
     UserId
 );
+snowflake!(
+    /// A role of a Discord server.
+    RoleId
+);
 
 /// One of the two sides of a match, under FACEIT's own names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

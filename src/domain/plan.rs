@@ -107,6 +107,14 @@ pub enum Note {
     Grace(Timestamp),
     Expired,
     Closed,
+    Paused,
+    /// No guild claims the competition.
+    Unclaimed,
+    /// Only proven links count here.
+    NotVerified {
+        faction: Faction,
+        nickname: String,
+    },
     NotLinked {
         faction: Faction,
         nickname: String,
@@ -242,6 +250,13 @@ impl fmt::Display for Note {
             Self::Grace(until) => write!(f, "the match is over; its channels stay until {}", stamp(*until)),
             Self::Expired => f.write_str("the match is older than the hard age and treated as over"),
             Self::Closed => f.write_str("the match is over and cleaned up"),
+            Self::Paused => f.write_str("Muster is paused in this Discord server: nothing is done there until it goes on"),
+            Self::Unclaimed => f.write_str(
+                "no Discord server claims this competition, so the match is left alone; claim it with `muster guilds claim`",
+            ),
+            Self::NotVerified { faction, nickname } => {
+                write!(f, "{nickname} ({faction}) is linked, but not verified, which this server asks for")
+            }
             Self::NotLinked { faction, nickname } => {
                 write!(f, "{nickname} ({faction}) is not linked to a Discord account")
             }

@@ -12,7 +12,8 @@ use crate::domain::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub id: MatchId,
-    pub guild: GuildId,
+    /// Whose match it is; None while no guild claims its competition.
+    pub guild: Option<GuildId>,
     /// The last reading that was accepted; None before the first.
     pub facts: Option<MatchFacts>,
     /// The highest webhook `payload.version` seen; an older one never moves the match.
@@ -33,10 +34,10 @@ pub struct Record {
 
 impl Record {
     /// A match nobody has looked at yet.
-    pub fn new(id: MatchId, guild: GuildId, now: Timestamp) -> Self {
+    pub fn new(id: MatchId, now: Timestamp) -> Self {
         Self {
             id,
-            guild,
+            guild: None,
             facts: None,
             last_version: None,
             first_seen_at: now,

@@ -8,10 +8,11 @@ use crate::domain::{
     ids::{ChannelId, Faction},
     match_facts::Phase,
     plan::{Action, Decision, Destination, Note, Seat},
+    settings::Settings,
 };
 
 /// Takes everything down: people back to the lobby, then the channels, then whatever unanswered creates left behind.
-pub(super) fn tear_down(state: &mut State, now: Timestamp, decision: &mut Decision) {
+pub(super) fn tear_down(state: &mut State, settings: &Settings, now: Timestamp, decision: &mut Decision) {
     let expired = state
         .record
         .facts
@@ -67,7 +68,7 @@ pub(super) fn tear_down(state: &mut State, now: Timestamp, decision: &mut Decisi
         }
         if let Some(channel) = slot.channel {
             let before = decision.actions.len();
-            send_home(state, faction, channel, decision);
+            send_home(state, settings, faction, channel, decision);
             if decision.actions.len() == before {
                 decision.actions.push(Action::DeleteChannel { faction, channel });
             }
@@ -77,8 +78,8 @@ pub(super) fn tear_down(state: &mut State, now: Timestamp, decision: &mut Decisi
 }
 
 /// Moves those who still sit in a channel that is about to go to the lobby; without a lobby Discord disconnects them.
-fn send_home(state: &State, faction: Faction, channel: ChannelId, decision: &mut Decision) {
-    let Some(lobby) = state.settings.lobby else { return };
+fn send_home(state: &State, settings: &Settings, faction: Faction, channel: ChannelId, decision: &mut Decision) {
+    let Some(lobby) = settings.lobby else { return };
     for (&user, _) in state
         .record
         .members

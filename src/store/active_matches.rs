@@ -55,6 +55,16 @@ pub(super) async fn load(connection: &mut Connection, id: &MatchId) -> Result<BT
 
 /// Makes the match's rows what its slots are: one round trip, untouched where nothing changed.
 pub(super) async fn save(connection: &mut Connection, record: &Record, now: Timestamp) -> Result<(), Error> {
+    let guild = match record.guild {
+        Some(guild) => guild,
+        None if record.slots.is_empty() => return Ok(()),
+        None => {
+            return Err(Error::Unexpected(format!(
+                "match {} has channels, but no guild",
+                record.id
+            )));
+        }
+    };
     let slots = record
         .slots
         .iter()
@@ -84,7 +94,7 @@ pub(super) async fn save(connection: &mut Connection, record: &Record, now: Time
                 excluded.access, excluded.blocked_why, excluded.blocked_at, excluded.access_blocked)",
     )
     .bind(record.id.as_str())
-    .bind(convert::to_bigint(record.guild.get())?)
+    .bind(convert::to_bigint(guild.get())?)
     .bind(convert::to_jsonb(&slots)?)
     .bind(now)
     .execute(connection)

@@ -1,7 +1,7 @@
 //! Ids between the domain (u64) and the database (bigint), checked both ways.
 
 use crate::{
-    domain::ids::{ChannelId, Faction, GuildId, UserId},
+    domain::ids::{ChannelId, Faction, GuildId, RoleId, UserId},
     store::Error,
 };
 
@@ -26,6 +26,15 @@ pub(super) fn channel(id: i64) -> Result<ChannelId, Error> {
 
 pub(super) fn user(id: i64) -> Result<UserId, Error> {
     from_bigint(id, UserId::new)
+}
+
+pub(super) fn role(id: i64) -> Result<RoleId, Error> {
+    from_bigint(id, RoleId::new)
+}
+
+/// One of the words that a check in the database allows.
+pub(super) fn word<T>(text: &str, parse: fn(&str) -> Option<T>) -> Result<T, Error> {
+    parse(text).ok_or_else(|| Error::Unexpected(format!("the stored word '{text}' is unknown")))
 }
 
 pub(super) fn faction(text: &str) -> Result<Faction, Error> {

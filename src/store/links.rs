@@ -103,7 +103,10 @@ impl fmt::Display for ClashReason {
 /// The links of these players; those without one are left out.
 pub async fn for_players(connection: &mut Connection, players: &[PlayerId]) -> Result<BTreeMap<PlayerId, Link>, Error> {
     let ids: Vec<&str> = players.iter().map(PlayerId::as_str).collect();
-    let rows = sqlx::query("select faceit_id, discord_id, opted_out from player_links where faceit_id = any($1)")
+    let rows = sqlx::query(
+        "select faceit_id, discord_id, opted_out, verified_at is not null or verified_method in ('oauth', 'staff') as verified
+        from player_links where faceit_id = any($1)",
+    )
         .bind(ids)
         .fetch_all(connection)
         .await?;
@@ -112,6 +115,7 @@ pub async fn for_players(connection: &mut Connection, players: &[PlayerId]) -> R
             let link = Link {
                 user: convert::user(row.try_get("discord_id")?)?,
                 opted_out: row.try_get("opted_out")?,
+                verified: row.try_get("verified")?,
             };
             Ok((PlayerId::new(row.try_get::<String, _>("faceit_id")?), link))
         })

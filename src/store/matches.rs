@@ -20,10 +20,11 @@ pub(super) async fn load(connection: &mut Connection, id: &MatchId) -> Result<Op
     .await?;
     let Some(row) = row else { return Ok(None) };
     let facts: Option<Json<MatchFacts>> = row.try_get("facts")?;
+    let guild: Option<i64> = row.try_get("guild_id")?;
     let demo_urls: Vec<String> = row.try_get("demo_urls")?;
     Ok(Some(Record {
         id: id.clone(),
-        guild: convert::guild(row.try_get("guild_id")?)?,
+        guild: guild.map(convert::guild).transpose()?,
         facts: facts.map(|Json(facts)| facts),
         last_version: row.try_get("last_version")?,
         first_seen_at: row.try_get("first_seen_at")?,
@@ -53,7 +54,7 @@ pub(super) async fn save(connection: &mut Connection, record: &Record, now: Time
                 excluded.first_seen_at, excluded.live_since, excluded.ended_at, excluded.closed_at, excluded.demo_urls)",
     )
     .bind(record.id.as_str())
-    .bind(convert::to_bigint(record.guild.get())?)
+    .bind(record.guild.map(|guild| convert::to_bigint(guild.get())).transpose()?)
     .bind(record.facts.as_ref().map(|facts| facts.status.as_str()))
     .bind(record.facts.as_ref().map(convert::to_jsonb).transpose()?)
     .bind(record.last_version)

@@ -3,9 +3,11 @@
 
 pub mod active_matches;
 pub mod audit;
+pub mod competitions;
 mod convert;
 pub mod deliveries;
 mod error;
+pub mod guilds;
 pub mod jobs;
 pub mod links;
 pub mod listener;
@@ -27,6 +29,8 @@ pub use error::Error;
 
 pub type Pool = sqlx::PgPool;
 pub type Connection = sqlx::PgConnection;
+/// Takes everything back when dropped before its commit.
+pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
 /// Goes back to its pool when dropped, after a round trip that sees whether it still works.
 pub type Pooled = sqlx::pool::PoolConnection<sqlx::Postgres>;
 

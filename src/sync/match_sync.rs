@@ -160,9 +160,8 @@ impl Run<'_> {
             };
             warn!(match_id = %self.id, %error, "FACEIT could not be asked about the match; going by {instead}");
         }
-        let players = reading::players(&read.event, &record);
         let mut conn = sources.pool.acquire().await.map_err(store::Error::from)?;
-        let mut state = load_state(&mut conn, &sources.settings, record, &players).await?;
+        let mut state = load_state(&mut conn, sources, record, &read.event).await?;
         state.announced = reading::announced(deliveries.newest.as_ref());
         Ok((state, read.event, read.stale))
     }
@@ -186,7 +185,11 @@ impl Run<'_> {
     /// Takes all steps of a wave at once. When one of them has no outcome, the others are recorded and the run ends.
     async fn wave(&mut self, state: &mut State, actions: Vec<Action>) -> Result<Event, Cut> {
         let priorities = priorities(&state.record, &actions);
-        let (settings, id, voice) = (&state.settings, self.id, &self.sync.voice);
+        let (id, voice) = (self.id, &self.sync.voice);
+        let Some(settings) = state.settings.clone() else {
+            return Ok(Event::Outcomes(Vec::new()));
+        };
+        let settings = settings.as_ref();
         let steps = actions.into_iter().zip(priorities).map(|(action, priority)| {
             let discord = self.sync.discord.with_priority(priority);
             async move {

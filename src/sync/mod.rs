@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     discord,
     domain::{
-        event::{Link, State},
+        event::{Event, Link, State},
         ids::{MatchId, PlayerId},
         record::Record,
         settings::Settings,
@@ -29,7 +29,8 @@ pub struct Sources {
     pub pool: store::Pool,
     pub faceit: faceit::client::Client,
     pub clock: Clock,
-    pub settings: Arc<Settings>,
+    /// The guild of the environment: whatever no other guild claims is its own. A row in the database goes before these settings.
+    pub default_guild: Option<Arc<Settings>>,
 }
 
 /// Plans and acts. Clones share it.
@@ -44,13 +45,15 @@ pub struct Sync {
 /// What `decide` may look at, put together from what is stored; the links are those of everybody on `players`.
 async fn load_state(
     conn: &mut store::Connection,
-    settings: &Settings,
-    record: Record,
-    players: &[PlayerId],
+    sources: &Sources,
+    mut record: Record,
+    event: &Event,
 ) -> Result<State, store::Error> {
-    let links: BTreeMap<PlayerId, Link> = store::links::for_players(conn, players).await?;
+    let players = reading::players(event, &record);
+    let settings = find_home(conn, sources, &mut record, event).await?;
+    let links: BTreeMap<PlayerId, Link> = store::links::for_players(conn, &players).await?;
     Ok(State {
-        settings: settings.clone(),
+        settings,
         record,
         links,
         seats: BTreeMap::new(),
@@ -58,8 +61,31 @@ async fn load_state(
     })
 }
 
+/// Says in the record whose match it is, and gives that guild's settings. Once channels are made, it stays where it is.
+async fn find_home(
+    conn: &mut store::Connection,
+    sources: &Sources,
+    record: &mut Record,
+    event: &Event,
+) -> Result<Option<Arc<Settings>>, store::Error> {
+    let bound = record.guild.filter(|_| !record.slots.is_empty());
+    let default = sources.default_guild.as_ref();
+    let competition = reading::competition(event, record);
+    let (guild, stored) =
+        store::guilds::home(conn, bound, &competition, default.map(|settings| settings.guild)).await?;
+    record.guild = guild;
+    Ok(match (guild, stored) {
+        (None, _) => None,
+        (Some(_), Some(stored)) => Some(Arc::new(stored.settings)),
+        (Some(guild), None) => match default.filter(|settings| settings.guild == guild) {
+            Some(settings) => Some(settings.clone()),
+            None => Some(Arc::new(Settings::new(guild))),
+        },
+    })
+}
+
 /// The stored record, or a fresh one for a match nobody has looked at yet.
 async fn load_record(conn: &mut store::Connection, id: &MatchId, sources: &Sources) -> Result<Record, store::Error> {
     let stored = store::records::load(conn, id).await?;
-    Ok(stored.unwrap_or_else(|| Record::new(id.clone(), sources.settings.guild, sources.clock.now())))
+    Ok(stored.unwrap_or_else(|| Record::new(id.clone(), sources.clock.now())))
 }

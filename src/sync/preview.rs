@@ -36,9 +36,8 @@ impl Sources {
             None => store::deliveries::for_match(&mut conn, id).await?.newest,
         };
         let read = reading::read(&self.faceit, id, newest.as_ref()).await;
-        let players = reading::players(&read.event, &record);
         let heard_of = record.facts.is_some() || newest.is_some();
-        let mut state = load_state(&mut conn, &self.settings, record, &players).await?;
+        let mut state = load_state(&mut conn, self, record, &read.event).await?;
         state.announced = reading::announced(newest.as_ref());
         let now = self.clock.now();
         let waves = rehearse(state.clone(), read.event.clone(), now);

@@ -4,7 +4,7 @@ use crate::{
     domain::{
         event::{Announced, Event, Reading, Source},
         ids::{MatchId, PlayerId},
-        match_facts::{MatchFacts, Status},
+        match_facts::{Competition, MatchFacts, Status},
         record::Record,
     },
     faceit::{self, webhook::Delivery},
@@ -62,6 +62,18 @@ pub fn announced(newest: Option<&Newest>) -> Option<Announced> {
         version: newest.payload_version,
         at: newest.received_at,
     })
+}
+
+/// Where the match is played, by the new reading or the old one.
+pub fn competition(event: &Event, record: &Record) -> Competition {
+    let new = if let Event::Read(reading) = event {
+        Some(&reading.facts)
+    } else {
+        None
+    };
+    let named = |facts: &&MatchFacts| !facts.competition.id.is_empty() || !facts.competition.organizer_id.is_empty();
+    let known = new.into_iter().chain(&record.facts).find(named);
+    known.map(|facts| facts.competition.clone()).unwrap_or_default()
 }
 
 /// Everybody on a roster, in the new reading or the old one.

@@ -48,14 +48,9 @@ async fn a_start_with_nothing_set_names_every_missing_setting_and_exits_with_2()
         "FACEIT_API_KEY",
         "FACEIT_WEBHOOK_SECRET",
         "DISCORD_TOKEN",
-        "DISCORD_GUILD_ID",
     ];
     fails(&run(bare(&["serve"])).await, 2, &required);
-    fails(
-        &run(bare(&["plan", ID])).await,
-        2,
-        &["DATABASE_URL", "FACEIT_API_KEY", "DISCORD_GUILD_ID"],
-    );
+    fails(&run(bare(&["plan", ID])).await, 2, &["DATABASE_URL", "FACEIT_API_KEY"]);
     fails(&run(bare(&["migrate"])).await, 2, &["DATABASE_URL"]);
     fails(&run(bare(&["links", "list"])).await, 2, &["DATABASE_URL"]);
     fails(&run(bare(&["jobs", "list"])).await, 2, &["DATABASE_URL"]);
@@ -491,4 +486,45 @@ async fn a_dead_job_is_listed_with_its_error_and_runs_again_when_asked() {
     bot.advance(Duration::from_secs(61)).await;
     assert!(bot.channels().is_empty());
     bot.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_is_set_up_paused_and_given_its_competitions_at_the_command_line() {
+    let database = Database::migrated().await;
+    let url = database.url().expose_secret().to_owned();
+    let muster = |args: &[&str]| run(bare(args).env("DATABASE_URL", url.clone()));
+    fails(&muster(&["guilds", "show"]).await, 1, &["--guild", "DISCORD_GUILD_ID"]);
+    let shown = ok(&muster(&["guilds", "show", "--guild", "7"]).await).to_owned();
+    assert!(
+        shown.contains("grace_seconds=60\n") && shown.contains("nothing is stored"),
+        "{shown}"
+    );
+    ok(&muster(&["guilds", "set", "--guild", "7", "lobby=11", "return_to=lobby"]).await);
+    fails(
+        &muster(&["guilds", "set", "--guild", "7", "user_limit=5", "return_to=home"]).await,
+        1,
+        &["return_to", "before or lobby or stay"],
+    );
+    let shown = ok(&muster(&["guilds", "show", "--guild", "7"]).await).to_owned();
+    assert!(
+        shown.contains("lobby=11\n") && shown.contains("user_limit=0\n"),
+        "all or nothing: {shown}"
+    );
+    ok(&muster(&["guilds", "claim", "hub", "hub-1", "--guild", "7"]).await);
+    fails(
+        &muster(&["guilds", "claim", "hub", "hub-1", "--guild", "8"]).await,
+        1,
+        &["server 7", "muster guilds release hub-1 --guild 7"],
+    );
+    ok(&muster(&["guilds", "pause", "--guild", "7"]).await);
+    assert_eq!(
+        ok(&muster(&["guilds", "list"]).await),
+        "7  paused\n  hub hub-1\n1 servers with settings of their own\n"
+    );
+    ok(&muster(&["guilds", "resume", "--guild", "7"]).await);
+    ok(&muster(&["guilds", "release", "hub-1", "--guild", "7"]).await);
+    assert_eq!(
+        ok(&muster(&["guilds", "list"]).await),
+        "7\n1 servers with settings of their own\n"
+    );
 }

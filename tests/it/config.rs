@@ -56,7 +56,7 @@ fn five_settings_are_enough_and_the_rest_has_its_documented_default() {
 }
 
 #[test]
-fn nothing_given_names_all_five_required_settings_in_one_message() {
+fn nothing_given_names_all_four_required_settings_in_one_message() {
     let problems = serve(&[]).unwrap_err();
     assert_eq!(
         names(&problems),
@@ -64,13 +64,12 @@ fn nothing_given_names_all_five_required_settings_in_one_message() {
             "DATABASE_URL",
             "FACEIT_API_KEY",
             "FACEIT_WEBHOOK_SECRET",
-            "DISCORD_TOKEN",
-            "DISCORD_GUILD_ID"
+            "DISCORD_TOKEN"
         ]
     );
     let text = problems.to_string();
-    assert_eq!(text.lines().count(), 6, "{text}");
-    assert!(text.contains("5 settings are missing or wrong"), "{text}");
+    assert_eq!(text.lines().count(), 5, "{text}");
+    assert!(text.contains("4 settings are missing or wrong"), "{text}");
 }
 
 #[test]
@@ -89,6 +88,13 @@ fn every_bad_setting_is_named_together_with_the_missing_ones() {
         "--teardown-grace-seconds=1m",
         "--match-max-age-hours=0",
         "--channel-name-template=",
+        "--overflow-categories=perhaps",
+        "--source-channel-ids=1,bar",
+        "--staff-role-ids=0",
+        "--spectator-role-ids=everybody",
+        "--channel-user-limit=100",
+        "--open-when=now",
+        "--return-to=work",
         "--log-format=xml",
         "--listen-addr=no host",
         "--port=70000",
@@ -102,6 +108,7 @@ fn every_bad_setting_is_named_together_with_the_missing_ones() {
     assert_eq!(
         names,
         [
+            "CHANNEL_USER_LIMIT",
             "DATABASE_CONNECTIONS",
             "DATABASE_URL",
             "DELIVERY_RETENTION_DAYS",
@@ -118,12 +125,40 @@ fn every_bad_setting_is_named_together_with_the_missing_ones() {
             "LOBBY_CHANNEL_ID",
             "LOG_FORMAT",
             "MATCH_MAX_AGE_HOURS",
+            "OPEN_WHEN",
+            "OVERFLOW_CATEGORIES",
             "PORT",
+            "RETURN_TO",
+            "SOURCE_CHANNEL_IDS",
+            "SPECTATOR_ROLE_IDS",
+            "STAFF_ROLE_IDS",
             "TEARDOWN_GRACE_SECONDS",
             "VC_CATEGORY_ID",
             "WORKERS",
         ]
     );
+}
+
+#[test]
+fn a_server_is_needed_only_for_channels_and_roles() {
+    let config = with(&["--discord-guild-id=", "--teardown-grace-seconds=30"]).unwrap();
+    assert_eq!(config.guild.settings(), None);
+    assert!(
+        config.warnings[0].contains("muster guilds claim"),
+        "{:?}",
+        config.warnings
+    );
+    let problems = with(&["--discord-guild-id=", "--staff-role-ids=21"]).unwrap_err();
+    assert_eq!(names(&problems), ["DISCORD_GUILD_ID"]);
+    let settings = with(&[
+        "--source-channel-ids= 11, 12",
+        "--return-to=lobby",
+        "--overflow-categories=off",
+    ]);
+    let settings = settings.unwrap().guild.settings().unwrap();
+    assert_eq!(settings.get("source_channels").as_deref(), Some("11,12"));
+    assert_eq!(settings.get("return_to").as_deref(), Some("lobby"));
+    assert!(!settings.overflow);
 }
 
 #[test]
@@ -182,7 +217,7 @@ fn a_command_asks_only_for_what_it_uses() {
     assert_eq!(names(&DatabaseArgs::default().parse().unwrap_err()), ["DATABASE_URL"]);
     assert_eq!(
         names(&PlanArgs::default().parse().unwrap_err()),
-        ["DATABASE_URL", "FACEIT_API_KEY", "DISCORD_GUILD_ID"]
+        ["DATABASE_URL", "FACEIT_API_KEY"]
     );
 }
 
@@ -200,7 +235,7 @@ fn help_names_every_variable_and_hides_the_values_of_secrets() {
     }
     assert_eq!(
         command.get_arguments().filter(|arg| arg.get_env().is_some()).count(),
-        22
+        29
     );
 }
 

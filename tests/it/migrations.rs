@@ -46,6 +46,18 @@ const ROWS: &[(i64, &str)] = &[
         values ('1-a', 2001, 'faction1', 'moved', 'READY', '2026-11-21 18:00Z')",
     ),
     (
+        8,
+        "insert into guilds (guild_id, overflow, overflow_name, source_channels, staff_roles, spectator_roles, user_limit,
+            name_template, open_when, grace_seconds, max_age_seconds, return_to, paused, verified_links_only, version, updated_at)
+        values (1000, true, '{n}', '{}', '{}', '{}', 0, '{faction}', 'rosters_known', 60, 28800, 'before', false, false, 1,
+            '2026-11-21 18:00Z')",
+    ),
+    (
+        8,
+        "insert into guild_competitions (competition_id, kind, guild_id, claimed_at)
+        values ('hub', 'hub', 1000, '2026-11-21 18:00Z')",
+    ),
+    (
         12,
         "insert into audit (at, source, actor_name, action, subject)
         values ('2026-11-21 18:00Z', 'cli', 'command line', 'link.added', '2001')",

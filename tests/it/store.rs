@@ -2,6 +2,7 @@
 
 mod audit;
 mod deliveries;
+mod guilds;
 mod jobs;
 mod links;
 mod pool;

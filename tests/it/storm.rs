@@ -123,15 +123,10 @@ impl Weather {
                 pool: pool.clone(),
                 faceit: faceit::client::Client::new(options).expect("a client"),
                 clock: self.clock.clone(),
-                settings: Arc::new(Settings {
-                    guild: GuildId::new(GUILD).expect("above zero"),
-                    category: None,
+                default_guild: Some(Arc::new(Settings {
                     lobby: ChannelId::new(LOBBY),
-                    grace: Duration::from_secs(60),
-                    max_age: Duration::from_secs(8 * 3600),
-                    name_template: Settings::DEFAULT_NAME_TEMPLATE.to_owned(),
-                    user_limit: 0,
-                }),
+                    ..Settings::new(GuildId::new(GUILD).expect("above zero"))
+                })),
             },
             discord: discord::client::Client::new(discord::client::Options::new(
                 url(&addresses.discord_api),

@@ -182,6 +182,7 @@ fn a_finished_match_that_runs_again_much_later_gets_new_channels_for_its_new_ros
         crate::domain::event::Link {
             user: user(13),
             opted_out: false,
+            verified: true,
         },
     );
     go(
@@ -203,6 +204,7 @@ fn a_substitute_gets_in_and_the_removed_player_out() {
         crate::domain::event::Link {
             user: user(13),
             opted_out: false,
+            verified: true,
         },
     );
     go(
@@ -226,6 +228,7 @@ fn when_access_cannot_be_changed_the_substitute_is_still_moved_and_nothing_is_tr
         crate::domain::event::Link {
             user: user(13),
             opted_out: false,
+            verified: true,
         },
     );
     let calls = toy.calls.len();

@@ -1,5 +1,6 @@
 //! The core under test: examples that read like rules, and properties over random lives of a match.
 
 mod examples;
+mod guilds;
 mod properties;
 mod toy;

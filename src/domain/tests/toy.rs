@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -184,20 +185,11 @@ pub fn channel(id: u64) -> ChannelId {
 /// A match whose players `p<n>` are linked to Discord users `n`; nobody else is linked.
 pub fn state(linked: impl IntoIterator<Item = u64>) -> State {
     State {
-        settings: Settings {
-            guild: GuildId::new(1).expect("above zero"),
-            category: None,
+        settings: Some(Arc::new(Settings {
             lobby: Some(channel(LOBBY)),
-            grace: Duration::from_secs(60),
-            max_age: Duration::from_secs(8 * 3600),
-            name_template: Settings::DEFAULT_NAME_TEMPLATE.to_owned(),
-            user_limit: 0,
-        },
-        record: Record::new(
-            MatchId::new("1-5cd68867-aa96"),
-            GuildId::new(1).expect("above zero"),
-            at(0),
-        ),
+            ..Settings::new(GuildId::new(1).expect("above zero"))
+        })),
+        record: Record::new(MatchId::new("1-5cd68867-aa96"), at(0)),
         links: linked
             .into_iter()
             .map(|n| {
@@ -206,6 +198,7 @@ pub fn state(linked: impl IntoIterator<Item = u64>) -> State {
                     Link {
                         user: user(n),
                         opted_out: false,
+                        verified: true,
                     },
                 )
             })

@@ -164,6 +164,7 @@ async fn players_are_looked_up_with_their_wish_not_to_be_moved() {
     let link = |user, opted_out| Link {
         user: UserId::new(user).unwrap(),
         opted_out,
+        verified: opted_out,
     };
     let expected = [
         (PlayerId::new("p1"), link(1, false)),

@@ -166,7 +166,7 @@ fn a_record() -> impl Strategy<Value = Record> {
         |((guild, facts, last_version, first_seen_at, live_since, ended_at, closed_at, demo_urls), slots, members)| {
             Record {
                 id: MatchId::new("1-a"),
-                guild,
+                guild: Some(guild),
                 facts,
                 last_version,
                 first_seen_at,
@@ -182,7 +182,10 @@ fn a_record() -> impl Strategy<Value = Record> {
 }
 
 fn new(id: &str) -> Record {
-    Record::new(MatchId::new(id), GuildId::new(1000).unwrap(), at(0))
+    Record {
+        guild: GuildId::new(1000),
+        ..Record::new(MatchId::new(id), at(0))
+    }
 }
 
 fn channel(id: u64) -> ChannelId {
