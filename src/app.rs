@@ -22,7 +22,7 @@ use crate::{
     queue, store,
     sync::{Sources, Sync},
     telemetry::Metrics,
-    web::{self, Web, intake::Intake},
+    web::{self, Web, auth::Admin, intake::Intake},
 };
 
 /// How often open matches without a job, lost matches and old deliveries are looked for.
@@ -94,11 +94,16 @@ impl App {
         for writer in writers {
             app.tasks.spawn(writer.run());
         }
+        let admin = app.admin(config, &pool, &clock)?;
+        if let Some(admin) = &admin {
+            app.spawn_tidying(admin.clone());
+        }
         let web = Web {
             pool,
             clock,
             secret: Arc::new(secret),
             intake,
+            admin,
             metrics: render,
         };
         app.spawn_web(listener, web);
@@ -143,6 +148,34 @@ impl App {
         });
     }
 
+    /// The admin part, if it is set up.
+    fn admin(&self, config: &Config, pool: &store::Pool, clock: &Clock) -> anyhow::Result<Option<Arc<Admin>>> {
+        let Some(settings) = config.admin.clone() else {
+            info!(
+                "the admin part is off; to switch it on, set DISCORD_CLIENT_ID and what README's Admin chapter lists"
+            );
+            return Ok(None);
+        };
+        info!(public_url = %settings.public_url, "the admin part is on");
+        let discord = self.sync.discord.clone();
+        let admin = Admin::new(settings, pool.clone(), clock.clone(), discord, &config.discord.api)?;
+        Ok(Some(Arc::new(admin)))
+    }
+
+    /// Removes sessions that have expired.
+    fn spawn_tidying(&self, admin: Arc<Admin>) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let mut ticks = interval(SWEEP_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                if let Some(Err(error)) = stop.run_until_cancelled(admin.tidy()).await {
+                    warn!(%error, "expired sessions were not removed; the next try is in a minute");
+                }
+            }
+        });
+    }
+
     fn spawn_upkeep(&self, metrics: Metrics) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
@@ -156,7 +189,8 @@ impl App {
     fn spawn_web(&self, listener: TcpListener, web: Web) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            let served = axum::serve(listener, web::router(web)).with_graceful_shutdown(stop.clone().cancelled_owned());
+            let service = web::router(web).into_make_service_with_connect_info::<SocketAddr>();
+            let served = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
             if let Err(error) = served.await {
                 error!(%error, "the web server ended; stopping");
                 stop.cancel();

@@ -5,7 +5,7 @@
 //! | floor | modules | what they are |
 //! |---|---|---|
 //! | 0 | [`domain`], [`clock`], [`metrics`] | pure: facts in, decisions out |
-//! | 1 | [`faceit`], [`discord`], [`store`] | adapters: one outside system each |
+//! | 1 | [`faceit`], [`discord`], [`store`], [`seal`] | adapters: one outside system each |
 //! | 2 | [`queue`], [`sync`], [`web`] | shells: loops that carry decisions out |
 //! | 3 | [`app`], [`cli`], [`config`], [`telemetry`] | wiring |
 //!
@@ -22,6 +22,7 @@ pub mod faceit;
 pub mod metrics;
 pub mod queue;
 pub mod sandbox;
+pub mod seal;
 pub mod simulator;
 pub mod store;
 pub mod sync;

@@ -1,5 +1,6 @@
 //! The command line: which commands there are, and what each prints. The work is done elsewhere.
 
+mod keys;
 mod links;
 mod replay;
 
@@ -54,6 +55,9 @@ enum Command {
     /// Who is who: FACEIT players and their Discord accounts
     #[command(subcommand)]
     Links(LinksCommand),
+    /// The keys that people's Discord tokens are sealed with
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// The queue's jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
@@ -157,6 +161,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => return replay(*args).await,
         Command::Plan { match_id, settings } => plan(&match_id, *settings).await?,
         Command::Links(command) => links_command(command).await?,
+        Command::Keys(command) => say(&keys::run(command).await?)?,
         Command::Jobs(command) => jobs_command(command).await?,
     }
     Ok(ExitCode::SUCCESS)

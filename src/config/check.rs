@@ -9,6 +9,7 @@ use url::Url;
 use crate::{
     config::{
         Config, Database, Discord, Faceit, Guild, PlanConfig, Problems, Webhook,
+        admin::admin,
         args::{DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LogArgs, PlanArgs, ServeArgs, WebhookArgs},
         text::{SNOWFLAKE, given, listen, number, required, secret, snowflake, url},
     },
@@ -33,6 +34,7 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
     let webhook = webhook(args.webhook, problems);
     let discord = discord(args.discord, problems);
     let guild = guild(args.guild, problems);
+    let admin = admin(&args.admin, problems);
     let listen = listen(&args.listen_addr, &args.port, problems);
     let workers = number(problems, "WORKERS", &args.workers, 8, 1, 256);
     let days = number(
@@ -51,6 +53,7 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
         webhook: webhook?,
         discord: discord?,
         guild: guild?,
+        admin: admin?,
         workers: workers? as usize,
         delivery_retention: Duration::from_secs(days? * 24 * 3600),
         log_format: log_format?,

@@ -1,5 +1,6 @@
 //! Settings from flags and environment, checked all at once: a start with mistakes names every one of them. Nothing is read from files.
 
+mod admin;
 mod args;
 mod check;
 mod problems;
@@ -10,6 +11,7 @@ use std::{fmt, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
+pub use admin::{AdminArgs, KeysArgs};
 pub use args::{DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LogArgs, PlanArgs, ServeArgs, WebhookArgs};
 pub use problems::{Problem, Problems};
 
@@ -19,6 +21,7 @@ use crate::{
         settings::Settings,
     },
     telemetry::LogFormat,
+    web,
 };
 
 /// Everything `muster serve` needs. `Debug` shows no secret.
@@ -30,6 +33,8 @@ pub struct Config {
     pub webhook: Webhook,
     pub discord: Discord,
     pub guild: Guild,
+    /// The admin part, when it is set up.
+    pub admin: Option<web::auth::Settings>,
     /// Jobs run at the same time, 1 to 256.
     pub workers: usize,
     /// Stored deliveries are deleted after this long.

@@ -5,6 +5,7 @@ pub mod active_matches;
 pub mod audit;
 mod convert;
 pub mod deliveries;
+pub mod discord_tokens;
 mod error;
 pub mod jobs;
 pub mod links;
@@ -12,6 +13,8 @@ pub mod listener;
 pub mod match_members;
 pub mod matches;
 pub mod records;
+pub mod sessions;
+pub mod users;
 pub mod workers;
 
 use std::{borrow::Cow, collections::BTreeSet, str::FromStr, time::Duration};

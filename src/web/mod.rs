@@ -1,8 +1,13 @@
-//! Floor 2: what Muster answers over HTTP. FACEIT's webhook, health, readiness and metrics; it never asks FACEIT or Discord anything.
+//! Floor 2: what Muster answers over HTTP. FACEIT's webhook, health, readiness and metrics; behind a sign-in the admin part. Only
+//! the admin part asks Discord anything.
 
+pub mod access;
+pub mod api;
+pub mod auth;
 mod error;
 mod health;
 pub mod intake;
+pub mod refused;
 mod webhook;
 
 use std::{sync::Arc, time::Duration};
@@ -29,6 +34,8 @@ pub struct Web {
     pub secret: Arc<Secret>,
     /// Takes deliveries and wakes the queue.
     pub intake: Intake,
+    /// The admin part, when it is set up.
+    pub admin: Option<Arc<auth::Admin>>,
     /// Renders all metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
 }
@@ -40,7 +47,9 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// All routes.
 pub fn router(web: Web) -> Router {
+    let admin = web.admin.clone().map_or_else(Router::new, api::router);
     Router::new()
+        .merge(admin)
         .route("/faceit-webhook", post(webhook::receive))
         .route("/webhooks/faceit", post(webhook::receive))
         .route("/healthz", get(health::alive))
