@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     config::Config,
     discord,
-    domain::settings::Settings,
+    domain::{ids::UserId, settings::Settings},
     faceit::{self, secret::Secret},
     queue, store,
     sync::{Sources, Sync},
@@ -34,6 +34,8 @@ const HARD_STOP: Duration = Duration::from_secs(30);
 /// How long a start waits for a database that is not there yet.
 const DATABASE_WITHIN: Duration = Duration::from_secs(30);
 
+/// For each of the two calls to FACEIT when a player signs in.
+const SIGN_IN_WITHIN: Duration = Duration::from_secs(8);
 /// How long a command waits for the database.
 const COMMAND_WITHIN: Duration = Duration::from_secs(5);
 
@@ -90,6 +92,7 @@ impl App {
             config.webhook.query.clone(),
         );
         let render = Arc::new(move || metrics.render());
+        let linking = app.linking(config, &pool, &clock)?;
         let (intake, writers) = Intake::new(&pool, &app.wake);
         for writer in writers {
             app.tasks.spawn(writer.run());
@@ -100,10 +103,61 @@ impl App {
             secret: Arc::new(secret),
             intake,
             metrics: render,
+            linking,
         };
         app.spawn_web(listener, web);
         app.tasks.close();
         Ok(app)
+    }
+
+    /// Signing in at FACEIT, when it is set up.
+    fn linking(
+        &self,
+        config: &Config,
+        pool: &store::Pool,
+        clock: &Clock,
+    ) -> anyhow::Result<Option<web::oauth::Linking>> {
+        let Some(linking) = &config.linking else {
+            return Ok(None);
+        };
+        let below = |path: &str| format!("{}{path}", linking.auth).parse();
+        let sign_in = faceit::oauth::SignIn::new(faceit::oauth::Options {
+            client_id: linking.client_id.clone(),
+            client_secret: linking.client_secret.clone(),
+            redirect: linking.redirect.clone(),
+            authorize: linking.accounts.clone(),
+            token: below("/oauth/token")?,
+            userinfo: below("/resources/userinfo")?,
+            deadline: SIGN_IN_WITHIN,
+        })?;
+        let https = linking.redirect.scheme() == "https";
+        let (pool, clock, wake) = (pool.clone(), clock.clone(), self.wake.clone());
+        let linking = web::oauth::Linking::new(sign_in, pool, clock, wake, self.messenger(), https);
+        Ok(Some(linking))
+    }
+
+    /// Sends direct messages on the side: who takes none is left alone, and nobody waits for them.
+    fn messenger(&self) -> Arc<dyn Fn(UserId, String) + Send + std::marker::Sync> {
+        let (discord, tasks) = (self.sync.discord.clone(), self.tasks.clone());
+        Arc::new(move |user, text| {
+            let discord = discord.clone();
+            tasks.spawn(async move {
+                let sent = async {
+                    let Some(channel) = discord.direct_channel(user).await? else {
+                        return Ok(());
+                    };
+                    let message = discord::messages::Message {
+                        content: &text,
+                        ..Default::default()
+                    };
+                    discord.post_message(channel, &message).await.map(drop)
+                };
+                let sent: Result<(), discord::Error> = sent.await;
+                if let Err(error) = sent {
+                    warn!(%user, %error, "a direct message was not sent");
+                }
+            });
+        })
     }
 
     fn spawn_queue(&self, config: &Config, clock: Clock) {
@@ -156,7 +210,11 @@ impl App {
     fn spawn_web(&self, listener: TcpListener, web: Web) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            let served = axum::serve(listener, web::router(web)).with_graceful_shutdown(stop.clone().cancelled_owned());
+            let served = axum::serve(
+                listener,
+                web::router(web).into_make_service_with_connect_info::<SocketAddr>(),
+            )
+            .with_graceful_shutdown(stop.clone().cancelled_owned());
             if let Err(error) = served.await {
                 error!(%error, "the web server ended; stopping");
                 stop.cancel();

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::config::{Config, Database, Discord, Faceit, Guild, PlanConfig, Problems, Webhook, check};
+use crate::config::{Config, Database, Discord, Faceit, Guild, LinkingArgs, PlanConfig, Problems, Webhook, check};
 use crate::telemetry::LogFormat;
 
 /// The database.
@@ -108,6 +108,8 @@ pub struct ServeArgs {
     pub discord: DiscordArgs,
     #[command(flatten)]
     pub guild: GuildArgs,
+    #[command(flatten)]
+    pub linking: LinkingArgs,
     #[command(flatten)]
     pub log: LogArgs,
     /// Address to listen on: host, host:port or IP address; a port here wins over PORT [default: 0.0.0.0]

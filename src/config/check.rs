@@ -10,6 +10,7 @@ use crate::{
     config::{
         Config, Database, Discord, Faceit, Guild, PlanConfig, Problems, Webhook,
         args::{DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LogArgs, PlanArgs, ServeArgs, WebhookArgs},
+        linking,
         text::{SNOWFLAKE, given, listen, number, required, secret, snowflake, url},
     },
     discord::api_base,
@@ -33,6 +34,13 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
     let webhook = webhook(args.webhook, problems);
     let discord = discord(args.discord, problems);
     let guild = guild(args.guild, problems);
+    let public_key = linking::public_key(&args.linking, problems);
+    let commands_guild = snowflake(
+        problems,
+        "DISCORD_COMMANDS_GUILD_ID",
+        &args.linking.discord_commands_guild_id,
+    );
+    let linking = linking::linking(args.linking, problems);
     let listen = listen(&args.listen_addr, &args.port, problems);
     let workers = number(problems, "WORKERS", &args.workers, 8, 1, 256);
     let days = number(
@@ -51,6 +59,9 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
         webhook: webhook?,
         discord: discord?,
         guild: guild?,
+        linking: linking?,
+        public_key: public_key?,
+        commands_guild: commands_guild?,
         workers: workers? as usize,
         delivery_retention: Duration::from_secs(days? * 24 * 3600),
         log_format: log_format?,

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod linking;
 mod problems;
 mod text;
 
@@ -11,6 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use args::{DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LogArgs, PlanArgs, ServeArgs, WebhookArgs};
+pub use linking::{Linking, LinkingArgs};
 pub use problems::{Problem, Problems};
 
 use crate::{
@@ -30,6 +32,12 @@ pub struct Config {
     pub webhook: Webhook,
     pub discord: Discord,
     pub guild: Guild,
+    /// Signing in at FACEIT; none: players can only be linked by name.
+    pub linking: Option<Linking>,
+    /// Verifies commands that Discord sends over HTTP; none: they come over the gateway only.
+    pub public_key: Option<[u8; 32]>,
+    /// Commands show only here, and at once; for development.
+    pub commands_guild: Option<GuildId>,
     /// Jobs run at the same time, 1 to 256.
     pub workers: usize,
     /// Stored deliveries are deleted after this long.

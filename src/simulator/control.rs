@@ -23,7 +23,7 @@ use super::{
 };
 
 type World = Extract<Arc<Shared>>;
-type Outcome = Result<Answer, ControlError>;
+pub(super) type Outcome = Result<Answer, ControlError>;
 
 /// The routes without their prefix; they are mounted at `/control` and at the root.
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -35,6 +35,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/discord/channels/{id}", delete(delete_channel))
         .route("/discord/guilds/{id}/bot_permissions", put(set_bot_permissions))
         .route("/discord/deauthorize", post(deauthorize))
+        .merge(super::talking::routes())
         .route("/limits", get(limits).put(set_limits))
         .route("/picture", get(picture))
         .route("/guilds/{id}", get(guild))
@@ -222,7 +223,7 @@ async fn advance(world: World, body: Bytes) -> Outcome {
     ok(&json!({ "now_ms": millis(state.clock.now()) }))
 }
 
-fn done() -> Outcome {
+pub(super) fn done() -> Outcome {
     ok(&json!({ "ok": true }))
 }
 
@@ -234,7 +235,7 @@ fn text(body: &[u8]) -> Result<&str, ControlError> {
     str::from_utf8(body).map_err(|error| ControlError::Malformed(format!("the body is no UTF-8: {error}")))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
     serde_json::from_slice(body)
         .map_err(|error| ControlError::Malformed(format!("the body is not understood: {error}")))
 }

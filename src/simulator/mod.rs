@@ -11,6 +11,7 @@ mod faults;
 mod journal;
 mod server;
 mod state;
+mod talking;
 mod world;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -30,6 +31,7 @@ pub use self::{
         limits::{Limits, Rate},
         permissions::Bits,
         snowflake::Snowflake,
+        talk::{Ask, Asked, Post, Signature, Way},
     },
     faceit::webhooks::{Delivered, DeliveryError},
     faults::{Cut, Fault},
@@ -73,8 +75,14 @@ pub struct Addresses {
     pub discord_authorize: String,
     /// `ws://host:port`, with any path.
     pub discord_gateway: String,
+    /// Of the application: its signatures of interactions are checked with it.
+    pub discord_public_key: String,
     /// `http://host:port/data/v4`
     pub faceit_api: String,
+    /// `http://host:port/accounts`: the page that players sign in on.
+    pub faceit_accounts: String,
+    /// `http://host:port/auth/v1`: tokens and userinfo.
+    pub faceit_auth: String,
     /// `http://host:port`; the routes are below `/control`, and at the root as well.
     pub control: String,
     /// What follows `Bot ` in `Authorization`.
@@ -99,7 +107,10 @@ impl Simulator {
             discord_api: format!("http://{address}/api/v10"),
             discord_authorize: format!("http://{address}/oauth2/authorize"),
             discord_gateway: format!("ws://{address}"),
+            discord_public_key: discord::talk::Talk::public_key(),
             faceit_api: format!("http://{address}/data/v4"),
+            faceit_accounts: format!("http://{address}/accounts"),
+            faceit_auth: format!("http://{address}/auth/v1"),
             control: format!("http://{address}"),
             bot_token: world.bot_token.clone(),
         };

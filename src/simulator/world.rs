@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::discord::{
     gateway::options::GatewayFile, limits::Limits, oauth::OAuthFile, permissions::Bits, snowflake::Snowflake,
 };
+use super::faceit::oauth::ClientFile;
 
 /// A whole world. Unknown fields are refused, so that a typing error does not become a quiet default.
 #[derive(Clone, Debug, Deserialize)]
@@ -153,6 +154,9 @@ pub struct MemberFile {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaceitFile {
+    /// The application as it is registered for signing in.
+    #[serde(default)]
+    pub client: ClientFile,
     #[serde(default)]
     pub players: Vec<PlayerFile>,
     #[serde(default)]

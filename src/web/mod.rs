@@ -1,8 +1,9 @@
-//! Floor 2: what Muster answers over HTTP. FACEIT's webhook, health, readiness and metrics; it never asks FACEIT or Discord anything.
+//! Floor 2: what Muster answers over HTTP. FACEIT's webhook, health, readiness and metrics, and players who sign in at FACEIT.
 
 mod error;
 mod health;
 pub mod intake;
+pub mod oauth;
 mod webhook;
 
 use std::{sync::Arc, time::Duration};
@@ -31,6 +32,8 @@ pub struct Web {
     pub intake: Intake,
     /// Renders all metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Signing in at FACEIT; none when the operator has not set it up.
+    pub linking: Option<oauth::Linking>,
 }
 
 /// The largest delivery that is taken, bytes. Recorded ones have up to 8 KB.
@@ -46,6 +49,7 @@ pub fn router(web: Web) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(oauth::routes())
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -9,6 +9,7 @@ mod discord;
 mod faceit;
 mod faceit_bodies;
 mod intake;
+mod linking;
 mod migrations;
 mod outage;
 mod postgres;

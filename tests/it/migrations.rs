@@ -50,6 +50,11 @@ const ROWS: &[(i64, &str)] = &[
         "insert into audit (at, source, actor_name, action, subject)
         values ('2026-11-21 18:00Z', 'cli', 'command line', 'link.added', '2001')",
     ),
+    (
+        13,
+        "insert into link_states (token_hash, discord_id, discord_name, created_at, expires_at)
+        values (sha256('token'), 2001, 'ann', '2026-11-21 18:00Z', '2026-11-21 18:10Z')",
+    ),
 ];
 
 async fn tables(c: &mut Connection) -> Vec<(String, i64)> {

@@ -16,6 +16,7 @@ pub(super) mod picture;
 mod routes;
 mod shapes;
 pub mod snowflake;
+pub mod talk;
 pub(super) mod world;
 
 use std::{fmt::Write, time::Duration};
@@ -32,6 +33,7 @@ use self::{
     limits::{Limiter, Standing, Verdict},
     oauth::OAuth,
     routes::{Miss, Route},
+    talk::Talk,
     world::Discord,
 };
 use super::{
@@ -46,6 +48,7 @@ pub(super) struct DiscordSide {
     pub(super) limiter: Limiter,
     pub(super) oauth: OAuth,
     pub(super) gateway: Gateway,
+    pub(super) talk: Talk,
 }
 
 /// An answer, and whether the request was one the simulator knows.
@@ -93,6 +96,9 @@ impl DiscordSide {
             return (Refusal::blocked_at_the_edge().into(), true);
         }
         if let Some(answered) = self.oauth.answer(&self.world, call, path, now) {
+            return answered;
+        }
+        if let Some(answered) = self.talk.answer(&mut self.world, call, path, now) {
             return answered;
         }
         let route = match Route::read(&call.method, path) {
