@@ -1,5 +1,8 @@
 //! The control routes: drivers in any language put matches, move people, set faults and look; the rules live in `state`.
 
+mod administer;
+mod gateway;
+
 use std::{str, sync::Arc, time::Duration};
 
 use axum::{
@@ -15,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     clock::millis,
-    discord::limits::Limits,
+    discord::{limits::Limits, permissions::Bits},
     exchange::{Answer, parameters},
     faceit::webhooks::DeliveryError,
     faults::Fault,
@@ -34,6 +37,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/discord/voice", post(voice))
         .route("/discord/channels/{id}", delete(delete_channel))
         .route("/discord/guilds/{id}/bot_permissions", put(set_bot_permissions))
+        .merge(administer::routes())
+        .merge(gateway::routes())
         .route("/discord/deauthorize", post(deauthorize))
         .route("/limits", get(limits).put(set_limits))
         .route("/picture", get(picture))
@@ -116,14 +121,20 @@ async fn delete_channel(world: World, Path(id): Path<String>) -> Outcome {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BotPermissions {
-    bot_permissions: String,
+    bot_permissions: Bits,
+    /// The first bot unless another is named.
+    #[serde(default)]
+    bot_id: Option<String>,
 }
 
 async fn set_bot_permissions(world: World, Path(id): Path<String>, body: Bytes) -> Outcome {
-    let BotPermissions { bot_permissions } = read(&body)?;
-    let wrong = || ControlError::Malformed(format!("{bot_permissions:?} is no decimal permission set"));
-    let bits = bot_permissions.parse().map_err(|_| wrong())?;
-    world.lock().set_bot_permissions(&id, bits)?;
+    let BotPermissions {
+        bot_permissions,
+        bot_id,
+    } = read(&body)?;
+    world
+        .lock()
+        .set_permissions(&id, bot_id.as_deref(), bot_permissions.0)?;
     done()
 }
 

@@ -1,6 +1,7 @@
 //! A stateful fake of Discord's REST API and FACEIT's Data API over HTTP; it imports nothing else of this crate. README.md here
 //! says what it does, what it takes from whom, and what it leaves out.
 
+mod administer;
 mod clock;
 mod connection;
 mod control;
@@ -11,6 +12,7 @@ mod faults;
 mod journal;
 mod server;
 mod state;
+mod steer;
 mod world;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -27,6 +29,10 @@ use self::{
 };
 pub use self::{
     discord::{
+        gateway::{
+            steer::{Counts, GatewayReport, SessionReport, Whose},
+            upsets::{EventFault, Upset},
+        },
         limits::{Limits, Rate},
         permissions::Bits,
         snowflake::Snowflake,
@@ -233,7 +239,7 @@ impl Simulator {
 
     /// Changes what the bot's own role grants in a guild.
     pub fn set_bot_permissions(&self, guild: &str, bits: u64) -> Result<(), ControlError> {
-        self.shared.lock().set_bot_permissions(guild, bits)
+        self.shared.lock().set_permissions(guild, None, bits)
     }
 
     /// Somebody removes the application from his account: every token of his is dead.
