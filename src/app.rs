@@ -19,6 +19,7 @@ use crate::{
     discord,
     domain::settings::Settings,
     faceit::{self, secret::Secret},
+    gateway::{self, Gateway},
     queue, store,
     sync::{Sources, Sync},
     telemetry::Metrics,
@@ -82,6 +83,7 @@ impl App {
             tasks: TaskTracker::new(),
         };
         app.spawn_queue(config, clock.clone());
+        app.spawn_gateway(config, clock.clone());
         app.spawn_sweep(config.delivery_retention);
         app.spawn_upkeep(metrics.clone());
         let secret = Secret::new(
@@ -100,6 +102,11 @@ impl App {
             secret: Arc::new(secret),
             intake,
             metrics: render,
+            shards: app.shards.clone(),
+            token_is_bad: {
+                let discord = app.sync.discord.clone();
+                Arc::new(move || discord.token_is_bad())
+            },
         };
         app.spawn_web(listener, web);
         app.tasks.close();
@@ -125,6 +132,24 @@ impl App {
             self.stop.clone(),
             handler,
         ));
+    }
+
+    fn spawn_gateway(&self, config: &Config, clock: Clock) {
+        let gateway = Gateway {
+            pool: self.sync.sources.pool.clone(),
+            clock,
+            discord: self.sync.discord.clone(),
+            voice: self.voice.clone(),
+            shards: self.shards.clone(),
+            wake: self.wake.clone(),
+            options: gateway::Options {
+                token: config.discord.token.clone(),
+                url: config.discord.gateway.clone(),
+                shards: config.discord.shards,
+            },
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(gateway.run());
     }
 
     fn spawn_sweep(&self, retention: Duration) {

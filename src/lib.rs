@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | [`domain`], [`clock`], [`metrics`] | pure: facts in, decisions out |
 //! | 1 | [`faceit`], [`discord`], [`store`] | adapters: one outside system each |
-//! | 2 | [`queue`], [`sync`], [`web`] | shells: loops that carry decisions out |
+//! | 2 | [`queue`], [`sync`], [`gateway`], [`web`] | shells: loops that carry decisions out |
 //! | 3 | [`app`], [`cli`], [`config`], [`telemetry`] | wiring |
 //!
 //! Outside the floors: [`simulator`] (a stateful fake of Discord and FACEIT) and [`sandbox`] (a private PostgreSQL, child
@@ -19,6 +19,7 @@ pub mod config;
 pub mod discord;
 pub mod domain;
 pub mod faceit;
+pub mod gateway;
 pub mod metrics;
 pub mod queue;
 pub mod sandbox;

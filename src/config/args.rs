@@ -57,9 +57,12 @@ pub struct DiscordArgs {
     /// Discord REST API [default: https://discord.com/api/v10]
     #[arg(long, env = "DISCORD_API_URL", value_name = "URL")]
     pub discord_api_url: Option<String>,
-    /// Discord gateway, ws or wss; checked but not used yet [default: the one that Discord names]
+    /// Discord gateway, ws or wss [default: the one that Discord names]
     #[arg(long, env = "DISCORD_GATEWAY_URL", value_name = "URL")]
     pub discord_gateway_url: Option<String>,
+    /// Gateway connections that the servers are divided among [default: as many as Discord recommends]
+    #[arg(long, env = "DISCORD_SHARDS", value_name = "N")]
+    pub discord_shards: Option<String>,
 }
 
 /// The Discord server.

@@ -183,11 +183,18 @@ pub(super) fn discord(args: DiscordArgs, problems: &mut Problems) -> Option<Disc
         .map(Some),
         None => Some(None),
     };
+    let shards = match given(&args.discord_shards) {
+        Some(_) => {
+            number(problems, "DISCORD_SHARDS", &args.discord_shards, 1, 1, 10_000).map(|shards| Some(shards as u32))
+        }
+        None => Some(None),
+    };
     Some(Discord {
         token: token?,
         movers: movers?,
         api: api?,
         gateway: gateway?,
+        shards: shards?,
     })
 }
 

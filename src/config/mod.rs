@@ -103,6 +103,8 @@ pub struct Discord {
     pub api: Url,
     /// Another gateway than the one Discord names; for tests.
     pub gateway: Option<Url>,
+    /// Another number of gateway connections than Discord recommends.
+    pub shards: Option<u32>,
 }
 
 /// The Discord server and how matches look in it.

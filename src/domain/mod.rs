@@ -11,6 +11,7 @@ pub mod plan;
 pub mod record;
 pub mod rehearse;
 pub mod render;
+pub mod seats;
 pub mod settings;
 mod tear_down;
 

@@ -2,10 +2,12 @@
 //! decision, and never asks the database for the time.
 
 pub mod active_matches;
+pub mod affected;
 pub mod audit;
 mod convert;
 pub mod deliveries;
 mod error;
+pub mod gateway_sessions;
 pub mod jobs;
 pub mod links;
 pub mod listener;

@@ -12,7 +12,7 @@ use axum::{
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use crate::{metrics, store, web::Web};
+use crate::{discord::Shards, metrics, store, web::Web};
 
 /// The longest a check waits for the database.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,7 +22,8 @@ pub async fn alive() -> Response {
     Json(json!({ "status": "alive" })).into_response()
 }
 
-/// `GET /readyz`: 200 when deliveries can be stored, else 503; the body names what fails.
+/// `GET /readyz`: 200 when deliveries can be stored and nothing waits for a person, else 503; the body names what fails. A gateway that is
+/// merely connecting again is no failure.
 pub async fn ready(State(web): State<Web>) -> Response {
     let mut checks = Map::new();
     checks.insert(
@@ -43,6 +44,8 @@ pub async fn ready(State(web): State<Web>) -> Response {
             Err(why) => Err(why),
         }),
     );
+    checks.insert("discord_token".to_owned(), verdict(token(&web)));
+    checks.insert("gateway".to_owned(), gateway(&web.shards));
     let ready = checks.values().all(|check| check["ok"] == Value::Bool(true));
     let status = if ready {
         StatusCode::OK
@@ -77,6 +80,32 @@ async fn ask<T>(question: impl Future<Output = Result<T, store::Error>>) -> Resu
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
+}
+
+fn token(web: &Web) -> Result<(), String> {
+    if (web.token_is_bad)() {
+        return Err(
+            "Discord refuses the bot's token: make a new one at discord.com/developers/applications → your application → Bot → Reset \
+             Token, set DISCORD_TOKEN to it, and start Muster again"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Red only when a shard was given up; how each one stands is there to be read.
+fn gateway(shards: &Shards) -> Value {
+    let mut check = verdict(shards.fatal().map_or(Ok(()), Err));
+    let all = shards.all();
+    let each: Map<String, Value> = all
+        .iter()
+        .map(|(shard, status)| (shard.to_string(), status.to_string().into()))
+        .collect();
+    check["shards"] = each.into();
+    if let Some(trouble) = shards.trouble() {
+        check["trouble"] = trouble.into();
+    }
+    check
 }
 
 fn verdict(check: Result<(), String>) -> Value {

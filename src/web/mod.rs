@@ -19,7 +19,7 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::{clock::Clock, faceit::secret::Secret, store, web::intake::Intake};
+use crate::{clock::Clock, discord::Shards, faceit::secret::Secret, store, web::intake::Intake};
 
 /// What the handlers need; clones share it.
 #[derive(Clone)]
@@ -31,6 +31,10 @@ pub struct Web {
     pub intake: Intake,
     /// Renders all metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// How the connections to Discord's gateway stand.
+    pub shards: Shards,
+    /// Discord refused the bot's token.
+    pub token_is_bad: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 /// The largest delivery that is taken, bytes. Recorded ones have up to 8 KB.
