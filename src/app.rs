@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use futures::FutureExt;
 use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
@@ -17,6 +18,7 @@ use crate::{
     clock::Clock,
     config::Config,
     discord,
+    doctor::{self, Doctor, Wanted},
     domain::settings::Settings,
     faceit::{self, secret::Secret},
     queue, store,
@@ -57,11 +59,9 @@ impl App {
         let pool = store::connect(&config.database.url, config.database.connections)?;
         migrate(&pool).await?;
         let sources = sources(pool.clone(), &config.faceit, config.guild.settings(), clock.clone())?;
-        let mut options = discord::client::Options::new(config.discord.api.clone(), config.discord.token.clone());
-        options.movers.clone_from(&config.discord.movers);
         let sync = Sync {
             sources,
-            discord: discord::client::Client::new(options)?,
+            discord: discord_client(&config.discord)?,
             voice: discord::VoiceMap::default(),
         };
         let listen = (config.listen.host.as_str(), config.listen.port);
@@ -100,6 +100,8 @@ impl App {
             secret: Arc::new(secret),
             intake,
             metrics: render,
+            examine: examine(&app.sync, &config.webhook),
+            examined: web::Examined::default(),
         };
         app.spawn_web(listener, web);
         app.tasks.close();
@@ -190,6 +192,29 @@ pub fn sources(
         faceit,
         clock,
         settings: Arc::new(settings),
+    })
+}
+
+/// The client for all of the configured bots.
+pub fn discord_client(config: &crate::config::Discord) -> Result<discord::Client, discord::Error> {
+    let mut options = discord::client::Options::new(config.api.clone(), config.token.clone());
+    options.movers.clone_from(&config.movers);
+    discord::client::Client::new(options)
+}
+
+/// The same checks as `muster doctor`'s, for the web; the settings are those that the service has started with.
+fn examine(sync: &Sync, webhook: &crate::config::Webhook) -> web::Examine {
+    let secret = doctor::secret(&webhook.secret, webhook.query.as_deref());
+    let doctor = Doctor {
+        pool: Some(sync.sources.pool.clone()),
+        faceit: Some(sync.sources.faceit.clone()),
+        discord: Some(sync.discord.clone()),
+        wanted: Some(Wanted::new(&sync.sources.settings, true)),
+        clock: sync.sources.clock.clone(),
+    };
+    Arc::new(move || {
+        let (doctor, secret) = (doctor.clone(), secret.clone());
+        async move { doctor.examine(vec![secret]).await.to_json() }.boxed()
     })
 }
 

@@ -13,7 +13,7 @@ mod planted;
 const FLOORS: [&[&str]; 4] = [
     &["domain", "clock", "metrics"],
     &["faceit", "discord", "store"],
-    &["queue", "sync", "web", "gateway", "commands"],
+    &["queue", "sync", "web", "gateway", "commands", "doctor"],
     &["app", "cli", "config", "telemetry", "main", "lib"],
 ];
 const TOP: usize = FLOORS.len() - 1;

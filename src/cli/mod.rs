@@ -1,5 +1,6 @@
 //! The command line: which commands there are, and what each prints. The work is done elsewhere.
 
+mod doctor;
 mod links;
 mod replay;
 
@@ -51,6 +52,8 @@ enum Command {
         #[command(flatten)]
         settings: Box<PlanArgs>,
     },
+    /// Check that everything is in place: settings, database, FACEIT, Discord, permissions; says what to do, and where
+    Doctor(Box<doctor::DoctorArgs>),
     /// Who is who: FACEIT players and their Discord accounts
     #[command(subcommand)]
     Links(LinksCommand),
@@ -156,6 +159,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(database) => migrate(database).await?,
         Command::Replay(args) => return replay(*args).await,
         Command::Plan { match_id, settings } => plan(&match_id, *settings).await?,
+        Command::Doctor(args) => {
+            let healthy = doctor::run(*args).await?;
+            return Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Links(command) => links_command(command).await?,
         Command::Jobs(command) => jobs_command(command).await?,
     }

@@ -11,9 +11,11 @@ mod limiter;
 mod line;
 pub mod members;
 pub mod messages;
+pub mod permissions;
 mod refusal;
 mod send;
 pub mod shards;
+pub mod survey;
 mod turns;
 pub mod voice;
 

@@ -113,6 +113,13 @@ pub async fn ping(connection: &mut Connection) -> Result<(), Error> {
     Ok(connection.ping().await?)
 }
 
+/// The server's version, such as `16.4`.
+pub async fn version(connection: &mut Connection) -> Result<String, Error> {
+    let row = sqlx::query("show server_version").fetch_one(connection).await?;
+    let version: String = row.try_get(0)?;
+    Ok(version.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
 /// A connection outside the pool, for what must live and die with its session.
 pub async fn dedicated(pool: &Pool) -> Result<Connection, Error> {
     Ok(Connection::connect_with(&pool.connect_options()).await?)

@@ -5,25 +5,46 @@ use std::time::Duration;
 use ::metrics::gauge;
 use axum::{
     Json,
-    extract::State,
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use moka::future::Cache;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use crate::{metrics, store, web::Web};
 
+/// How long a report of `/readyz?verbose` stands, so that nobody can use it to burn our calls to Discord and FACEIT.
+const REPORT_STANDS: Duration = Duration::from_secs(30);
+
 /// The longest a check waits for the database.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The last report; who asks while one is made waits for the same one.
+#[derive(Clone)]
+pub struct Examined(Cache<(), Value>);
+
+impl Default for Examined {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(1).time_to_live(REPORT_STANDS).build())
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Wordy {
+    verbose: Option<String>,
+}
 
 /// `GET /healthz`: the process answers. Says nothing about the database.
 pub async fn alive() -> Response {
     Json(json!({ "status": "alive" })).into_response()
 }
 
-/// `GET /readyz`: 200 when deliveries can be stored, else 503; the body names what fails.
-pub async fn ready(State(web): State<Web>) -> Response {
+/// `GET /readyz`: 200 when deliveries can be stored, else 503; the body names what fails. With `?verbose`, all that `muster doctor`
+/// looks at is added; it does not change the status, since restarting won't grant a permission.
+pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>) -> Response {
     let mut checks = Map::new();
     checks.insert(
         "database".to_owned(),
@@ -49,7 +70,11 @@ pub async fn ready(State(web): State<Web>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(json!({ "ready": ready, "checks": checks }))).into_response()
+    let mut body = json!({ "ready": ready, "checks": checks });
+    if wordy.verbose.is_some() {
+        body["doctor"] = web.examined.0.get_with((), (web.examine)()).await;
+    }
+    (status, Json(body)).into_response()
 }
 
 /// `GET /metrics` for Prometheus. The state of the queue is read on asking; when the database is away, the last state stands.

@@ -12,12 +12,16 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use futures::future::BoxFuture;
+use serde_json::Value;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     timeout::TimeoutLayer,
     trace::{DefaultOnFailure, TraceLayer},
 };
 use tracing::Level;
+
+pub use health::Examined;
 
 use crate::{clock::Clock, faceit::secret::Secret, store, web::intake::Intake};
 
@@ -31,7 +35,14 @@ pub struct Web {
     pub intake: Intake,
     /// Renders all metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Looks whether all is in place; costs calls to Discord and FACEIT.
+    pub examine: Examine,
+    /// The last result of that.
+    pub examined: Examined,
 }
+
+/// Gives a report as JSON.
+pub type Examine = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
 
 /// The largest delivery that is taken, bytes. Recorded ones have up to 8 KB.
 pub const LARGEST_BODY: usize = 256 * 1024;

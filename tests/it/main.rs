@@ -5,6 +5,7 @@ mod config;
 mod crash;
 mod demo;
 mod discord;
+mod doctor;
 mod faceit;
 mod faceit_bodies;
 mod intake;
