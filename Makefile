@@ -6,12 +6,12 @@ ARGS ?=
 target := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo bench lint fmt ground bins
+.PHONY: help test demo bench lint fmt ground bins test-bins
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: ground bins ## run all tests against a private PostgreSQL (ARGS: passed to the test runner)
+test: ground test-bins ## run all tests against a private PostgreSQL (ARGS: passed to the test runner)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(target)/debug/with-postgres -- $(CARGO) nextest run --locked $(ARGS); \
 	else \
@@ -37,3 +37,7 @@ ground:
 
 bins:
 	@$(CARGO) build --locked --bins
+
+# In one go with the tests: alone the programs are built with other features of the same libraries, so everything twice.
+test-bins:
+	@$(CARGO) build --locked --bins --tests

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use futures::FutureExt;
 use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
@@ -17,12 +18,14 @@ use crate::{
     clock::Clock,
     config::Config,
     discord,
-    domain::settings::Settings,
+    doctor::{self, Doctor, Wanted},
+    domain::{ids::UserId, settings::Settings},
     faceit::{self, secret::Secret},
+    gateway::{self, Gateway},
     queue, store,
     sync::{Sources, Sync},
     telemetry::Metrics,
-    web::{self, Web, intake::Intake},
+    web::{self, Web, auth::Admin, intake::Intake},
 };
 
 /// How often open matches without a job, lost matches and old deliveries are looked for.
@@ -34,6 +37,8 @@ const HARD_STOP: Duration = Duration::from_secs(30);
 /// How long a start waits for a database that is not there yet.
 const DATABASE_WITHIN: Duration = Duration::from_secs(30);
 
+/// For each of the two calls to FACEIT when a player signs in.
+const SIGN_IN_WITHIN: Duration = Duration::from_secs(8);
 /// How long a command waits for the database.
 const COMMAND_WITHIN: Duration = Duration::from_secs(5);
 
@@ -57,11 +62,9 @@ impl App {
         let pool = store::connect(&config.database.url, config.database.connections)?;
         migrate(&pool).await?;
         let sources = sources(pool.clone(), &config.faceit, config.guild.settings(), clock.clone())?;
-        let mut options = discord::client::Options::new(config.discord.api.clone(), config.discord.token.clone());
-        options.movers.clone_from(&config.discord.movers);
         let sync = Sync {
             sources,
-            discord: discord::client::Client::new(options)?,
+            discord: discord_client(&config.discord)?,
             voice: discord::VoiceMap::default(),
         };
         let listen = (config.listen.host.as_str(), config.listen.port);
@@ -82,6 +85,7 @@ impl App {
             tasks: TaskTracker::new(),
         };
         app.spawn_queue(config, clock.clone());
+        app.spawn_gateway(config, clock.clone());
         app.spawn_sweep(config.delivery_retention);
         app.spawn_upkeep(metrics.clone());
         let secret = Secret::new(
@@ -90,20 +94,84 @@ impl App {
             config.webhook.query.clone(),
         );
         let render = Arc::new(move || metrics.render());
+        let linking = app.linking(config, &pool, &clock)?;
         let (intake, writers) = Intake::new(&pool, &app.wake);
         for writer in writers {
             app.tasks.spawn(writer.run());
+        }
+        let admin = app.admin(config, &pool, &clock)?;
+        if let Some(admin) = &admin {
+            app.spawn_tidying(admin.clone());
         }
         let web = Web {
             pool,
             clock,
             secret: Arc::new(secret),
             intake,
+            admin,
             metrics: render,
+            shards: app.shards.clone(),
+            token_is_bad: {
+                let discord = app.sync.discord.clone();
+                Arc::new(move || discord.token_is_bad())
+            },
+            examine: examine(&app.sync, &config.webhook),
+            examined: web::Examined::default(),
+            linking,
         };
         app.spawn_web(listener, web);
         app.tasks.close();
         Ok(app)
+    }
+
+    /// Signing in at FACEIT, when it is set up.
+    fn linking(
+        &self,
+        config: &Config,
+        pool: &store::Pool,
+        clock: &Clock,
+    ) -> anyhow::Result<Option<web::oauth::Linking>> {
+        let Some(linking) = &config.linking else {
+            return Ok(None);
+        };
+        let below = |path: &str| format!("{}{path}", linking.auth).parse();
+        let sign_in = faceit::oauth::SignIn::new(faceit::oauth::Options {
+            client_id: linking.client_id.clone(),
+            client_secret: linking.client_secret.clone(),
+            redirect: linking.redirect.clone(),
+            authorize: linking.accounts.clone(),
+            token: below("/oauth/token")?,
+            userinfo: below("/resources/userinfo")?,
+            deadline: SIGN_IN_WITHIN,
+        })?;
+        let https = linking.redirect.scheme() == "https";
+        let (pool, clock, wake) = (pool.clone(), clock.clone(), self.wake.clone());
+        let linking = web::oauth::Linking::new(sign_in, pool, clock, wake, self.messenger(), https);
+        Ok(Some(linking))
+    }
+
+    /// Sends direct messages on the side: who takes none is left alone, and nobody waits for them.
+    fn messenger(&self) -> Arc<dyn Fn(UserId, String) + Send + std::marker::Sync> {
+        let (discord, tasks) = (self.sync.discord.clone(), self.tasks.clone());
+        Arc::new(move |user, text| {
+            let discord = discord.clone();
+            tasks.spawn(async move {
+                let sent = async {
+                    let Some(channel) = discord.direct_channel(user).await? else {
+                        return Ok(());
+                    };
+                    let message = discord::messages::Message {
+                        content: &text,
+                        ..Default::default()
+                    };
+                    discord.post_message(channel, &message).await.map(drop)
+                };
+                let sent: Result<(), discord::Error> = sent.await;
+                if let Err(error) = sent {
+                    warn!(%user, %error, "a direct message was not sent");
+                }
+            });
+        })
     }
 
     fn spawn_queue(&self, config: &Config, clock: Clock) {
@@ -127,6 +195,24 @@ impl App {
         ));
     }
 
+    fn spawn_gateway(&self, config: &Config, clock: Clock) {
+        let gateway = Gateway {
+            pool: self.sync.sources.pool.clone(),
+            clock,
+            discord: self.sync.discord.clone(),
+            voice: self.voice.clone(),
+            shards: self.shards.clone(),
+            wake: self.wake.clone(),
+            options: gateway::Options {
+                token: config.discord.token.clone(),
+                url: config.discord.gateway.clone(),
+                shards: config.discord.shards,
+            },
+            stop: self.stop.clone(),
+        };
+        self.tasks.spawn(gateway.run());
+    }
+
     fn spawn_sweep(&self, retention: Duration) {
         let (sync, wake) = (self.sync.clone(), self.wake.clone());
         let stop = self.stop.clone();
@@ -138,6 +224,34 @@ impl App {
                     Some(Ok(swept)) if swept.rebooked + swept.discovered > 0 => wake.notify_one(),
                     Some(Ok(_)) | None => {}
                     Some(Err(error)) => warn!(%error, "a sweep was cut short; the next one is in a minute"),
+                }
+            }
+        });
+    }
+
+    /// The admin part, if it is set up.
+    fn admin(&self, config: &Config, pool: &store::Pool, clock: &Clock) -> anyhow::Result<Option<Arc<Admin>>> {
+        let Some(settings) = config.admin.clone() else {
+            info!(
+                "the admin part is off; to switch it on, set DISCORD_CLIENT_ID and what README's Admin chapter lists"
+            );
+            return Ok(None);
+        };
+        info!(public_url = %settings.public_url, "the admin part is on");
+        let discord = self.sync.discord.clone();
+        let admin = Admin::new(settings, pool.clone(), clock.clone(), discord, &config.discord.api)?;
+        Ok(Some(Arc::new(admin)))
+    }
+
+    /// Removes sessions that have expired.
+    fn spawn_tidying(&self, admin: Arc<Admin>) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let mut ticks = interval(SWEEP_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                if let Some(Err(error)) = stop.run_until_cancelled(admin.tidy()).await {
+                    warn!(%error, "expired sessions were not removed; the next try is in a minute");
                 }
             }
         });
@@ -156,7 +270,8 @@ impl App {
     fn spawn_web(&self, listener: TcpListener, web: Web) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            let served = axum::serve(listener, web::router(web)).with_graceful_shutdown(stop.clone().cancelled_owned());
+            let service = web::router(web).into_make_service_with_connect_info::<SocketAddr>();
+            let served = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
             if let Err(error) = served.await {
                 error!(%error, "the web server ended; stopping");
                 stop.cancel();
@@ -190,6 +305,29 @@ pub fn sources(
         faceit,
         clock,
         default_guild: default_guild.map(Arc::new),
+    })
+}
+
+/// The client for all of the configured bots.
+pub fn discord_client(config: &crate::config::Discord) -> Result<discord::Client, discord::Error> {
+    let mut options = discord::client::Options::new(config.api.clone(), config.token.clone());
+    options.movers.clone_from(&config.movers);
+    discord::client::Client::new(options)
+}
+
+/// The same checks as `muster doctor`'s, for the web; the settings are those that the service has started with.
+fn examine(sync: &Sync, webhook: &crate::config::Webhook) -> web::Examine {
+    let secret = doctor::secret(&webhook.secret, webhook.query.as_deref());
+    let doctor = Doctor {
+        pool: Some(sync.sources.pool.clone()),
+        faceit: Some(sync.sources.faceit.clone()),
+        discord: Some(sync.discord.clone()),
+        wanted: sync.sources.default_guild.as_deref().map(|settings| Wanted::new(settings, true)),
+        clock: sync.sources.clock.clone(),
+    };
+    Arc::new(move || {
+        let (doctor, secret) = (doctor.clone(), secret.clone());
+        async move { doctor.examine(vec![secret]).await.to_json() }.boxed()
     })
 }
 

@@ -5,8 +5,8 @@
 //! | floor | modules | what they are |
 //! |---|---|---|
 //! | 0 | [`domain`], [`clock`], [`metrics`] | pure: facts in, decisions out |
-//! | 1 | [`faceit`], [`discord`], [`store`] | adapters: one outside system each |
-//! | 2 | [`queue`], [`sync`], [`web`] | shells: loops that carry decisions out |
+//! | 1 | [`faceit`], [`discord`], [`store`], [`seal`] | adapters: one outside system each |
+//! | 2 | [`queue`], [`sync`], [`gateway`], [`web`], [`doctor`] | shells: loops that carry decisions out |
 //! | 3 | [`app`], [`cli`], [`config`], [`telemetry`] | wiring |
 //!
 //! Outside the floors: [`simulator`] (a stateful fake of Discord and FACEIT) and [`sandbox`] (a private PostgreSQL, child
@@ -17,11 +17,14 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod discord;
+pub mod doctor;
 pub mod domain;
 pub mod faceit;
+pub mod gateway;
 pub mod metrics;
 pub mod queue;
 pub mod sandbox;
+pub mod seal;
 pub mod simulator;
 pub mod store;
 pub mod sync;

@@ -20,6 +20,15 @@ pub const DISCORD_WAITING: &str = "muster_discord_waiting";
 pub const DISCORD_WAIT: &str = "muster_discord_wait_seconds";
 /// Answers of 401, 403 and 429 within ten minutes; Discord bans at 10,000.
 pub const DISCORD_INVALID: &str = "muster_discord_invalid_requests";
+/// Events of Discord's gateway that were read, by `event`.
+pub const GATEWAY_EVENTS: &str = "muster_gateway_events_total";
+/// Connections to Discord's gateway, by `how` (ready: a new session; resumed).
+pub const GATEWAY_CONNECTIONS: &str = "muster_gateway_connections_total";
+/// Ends of connections to Discord's gateway, by `why` (closed, asked, session_lost, unreachable, lost).
+pub const GATEWAY_ENDS: &str = "muster_gateway_connection_ends_total";
+/// Guilds that Discord tells us of, and people who sit in voice there.
+pub const GATEWAY_GUILDS: &str = "muster_gateway_guilds";
+pub const GATEWAY_SEATED: &str = "muster_gateway_seated";
 /// From storing a delivery to nothing being left to do for it, seconds.
 pub const DELIVERY_TO_DONE: &str = "muster_delivery_to_done_seconds";
 /// Runs of jobs, by `verdict` (done, retry, failed, lost, yielded).
@@ -47,6 +56,11 @@ pub fn describe() {
         DISCORD_INVALID,
         "Answers of 401, 403 and 429 within ten minutes; Discord bans at 10,000"
     );
+    describe_counter!(GATEWAY_EVENTS, "Events of Discord's gateway that were read");
+    describe_counter!(GATEWAY_CONNECTIONS, "Connections to Discord's gateway by how");
+    describe_counter!(GATEWAY_ENDS, "Ends of connections to Discord's gateway by why");
+    describe_gauge!(GATEWAY_GUILDS, "Guilds that Discord tells us of");
+    describe_gauge!(GATEWAY_SEATED, "People who sit in voice in them");
     describe_histogram!(
         DELIVERY_TO_DONE,
         Unit::Seconds,

@@ -12,8 +12,8 @@ mod planted;
 /// Rooms by floor: a file imports from lower floors and from its own room only. The top floor is wiring, and wires itself.
 const FLOORS: [&[&str]; 4] = [
     &["domain", "clock", "metrics"],
-    &["faceit", "discord", "store"],
-    &["queue", "sync", "web", "gateway", "commands"],
+    &["faceit", "discord", "store", "seal"],
+    &["queue", "sync", "web", "gateway", "commands", "doctor"],
     &["app", "cli", "config", "telemetry", "main", "lib"],
 ];
 const TOP: usize = FLOORS.len() - 1;

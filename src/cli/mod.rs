@@ -1,6 +1,8 @@
 //! The command line: which commands there are, and what each prints. The work is done elsewhere.
 
 mod guilds;
+mod doctor;
+mod keys;
 mod links;
 mod replay;
 
@@ -52,12 +54,17 @@ enum Command {
         #[command(flatten)]
         settings: Box<PlanArgs>,
     },
+    /// Check that everything is in place: settings, database, FACEIT, Discord, permissions; says what to do, and where
+    Doctor(Box<doctor::DoctorArgs>),
     /// Who is who: FACEIT players and their Discord accounts
     #[command(subcommand)]
     Links(LinksCommand),
     /// The Discord servers: their settings, and whose matches are whose
     #[command(subcommand)]
     Guilds(Box<guilds::GuildsCommand>),
+    /// The keys that people's Discord tokens are sealed with
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// The queue's jobs
     #[command(subcommand)]
     Jobs(JobsCommand),
@@ -160,8 +167,13 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(database) => migrate(database).await?,
         Command::Replay(args) => return replay(*args).await,
         Command::Plan { match_id, settings } => plan(&match_id, *settings).await?,
+        Command::Doctor(args) => {
+            let healthy = doctor::run(*args).await?;
+            return Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Links(command) => links_command(command).await?,
         Command::Guilds(command) => guilds::run(*command).await?,
+        Command::Keys(command) => say(&keys::run(command).await?)?,
         Command::Jobs(command) => jobs_command(command).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use crate::config::{Config, Database, Discord, Faceit, Guild, PlanConfig, Problems, Webhook, check};
+use crate::config::{
+    AdminArgs, Config, Database, Discord, Faceit, Guild, LinkingArgs, PlanConfig, Problems, Webhook, check,
+};
 use crate::telemetry::LogFormat;
 
 /// The database.
@@ -57,9 +59,12 @@ pub struct DiscordArgs {
     /// Discord REST API [default: https://discord.com/api/v10]
     #[arg(long, env = "DISCORD_API_URL", value_name = "URL")]
     pub discord_api_url: Option<String>,
-    /// Discord gateway, ws or wss; checked but not used yet [default: the one that Discord names]
+    /// Discord gateway, ws or wss [default: the one that Discord names]
     #[arg(long, env = "DISCORD_GATEWAY_URL", value_name = "URL")]
     pub discord_gateway_url: Option<String>,
+    /// Gateway connections that the servers are divided among [default: as many as Discord recommends]
+    #[arg(long, env = "DISCORD_SHARDS", value_name = "N")]
+    pub discord_shards: Option<String>,
 }
 
 /// The Discord server.
@@ -129,6 +134,10 @@ pub struct ServeArgs {
     pub discord: DiscordArgs,
     #[command(flatten)]
     pub guild: GuildArgs,
+    #[command(flatten)]
+    pub linking: LinkingArgs,
+    #[command(flatten)]
+    pub admin: AdminArgs,
     #[command(flatten)]
     pub log: LogArgs,
     /// Address to listen on: host, host:port or IP address; a port here wins over PORT [default: 0.0.0.0]

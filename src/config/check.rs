@@ -9,7 +9,9 @@ use url::Url;
 use crate::{
     config::{
         Config, Database, Discord, Faceit, Guild, PlanConfig, Problems, Webhook,
+        admin::admin,
         args::{DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LogArgs, PlanArgs, ServeArgs, WebhookArgs},
+        linking,
         text::{SNOWFLAKE, given, listen, number, required, secret, snowflake, url},
     },
     discord::api_base,
@@ -42,6 +44,14 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
     let webhook = webhook(args.webhook, problems);
     let discord = discord(args.discord, problems);
     let guild = guild(args.guild, problems);
+    let public_key = linking::public_key(&args.linking, problems);
+    let commands_guild = snowflake(
+        problems,
+        "DISCORD_COMMANDS_GUILD_ID",
+        &args.linking.discord_commands_guild_id,
+    );
+    let linking = linking::linking(args.linking, problems);
+    let admin = admin(&args.admin, problems);
     let listen = listen(&args.listen_addr, &args.port, problems);
     let workers = number(problems, "WORKERS", &args.workers, 8, 1, 256);
     let days = number(
@@ -60,6 +70,10 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
         webhook: webhook?,
         discord: discord?,
         guild: guild?,
+        linking: linking?,
+        public_key: public_key?,
+        commands_guild: commands_guild?,
+        admin: admin?,
         workers: workers? as usize,
         delivery_retention: Duration::from_secs(days? * 24 * 3600),
         log_format: log_format?,
@@ -192,11 +206,18 @@ pub(super) fn discord(args: DiscordArgs, problems: &mut Problems) -> Option<Disc
         .map(Some),
         None => Some(None),
     };
+    let shards = match given(&args.discord_shards) {
+        Some(_) => {
+            number(problems, "DISCORD_SHARDS", &args.discord_shards, 1, 1, 10_000).map(|shards| Some(shards as u32))
+        }
+        None => Some(None),
+    };
     Some(Discord {
         token: token?,
         movers: movers?,
         api: api?,
         gateway: gateway?,
+        shards: shards?,
     })
 }
 

@@ -1,7 +1,9 @@
 //! Settings from flags and environment, checked all at once: a start with mistakes names every one of them. Nothing is read from files.
 
+mod admin;
 mod args;
 mod check;
+mod linking;
 mod problems;
 mod text;
 
@@ -10,7 +12,9 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use secrecy::SecretString;
 use url::Url;
 
+pub use admin::{AdminArgs, KeysArgs};
 pub use args::{DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LogArgs, PlanArgs, ServeArgs, WebhookArgs};
+pub use linking::{Linking, LinkingArgs};
 pub use problems::{Problem, Problems};
 
 use crate::{
@@ -19,6 +23,7 @@ use crate::{
         settings::{OpenWhen, ReturnTo, Settings},
     },
     telemetry::LogFormat,
+    web,
 };
 
 /// Everything `muster serve` needs. `Debug` shows no secret.
@@ -30,6 +35,14 @@ pub struct Config {
     pub webhook: Webhook,
     pub discord: Discord,
     pub guild: Guild,
+    /// Signing in at FACEIT; none: players can only be linked by name.
+    pub linking: Option<Linking>,
+    /// Verifies commands that Discord sends over HTTP; none: they come over the gateway only.
+    pub public_key: Option<[u8; 32]>,
+    /// Commands show only here, and at once; for development.
+    pub commands_guild: Option<GuildId>,
+    /// The admin part, when it is set up.
+    pub admin: Option<web::auth::Settings>,
     /// Jobs run at the same time, 1 to 256.
     pub workers: usize,
     /// Stored deliveries are deleted after this long.
@@ -103,6 +116,8 @@ pub struct Discord {
     pub api: Url,
     /// Another gateway than the one Discord names; for tests.
     pub gateway: Option<Url>,
+    /// Another number of gateway connections than Discord recommends.
+    pub shards: Option<u32>,
 }
 
 /// The Discord server and how matches look in it.

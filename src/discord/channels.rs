@@ -101,6 +101,10 @@ pub struct Overwrite {
     /// 0 a role, 1 a member.
     #[serde(rename = "type")]
     pub kind: u8,
+    #[serde(default = "Permissions::empty")]
+    pub allow: Permissions,
+    #[serde(default = "Permissions::empty")]
+    pub deny: Permissions,
 }
 
 #[derive(Deserialize)]

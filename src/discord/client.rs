@@ -155,6 +155,10 @@ impl Client {
         self.shared.sender.call(route, self.priority, request).await
     }
 
+    pub(super) fn bot_count(&self) -> usize {
+        self.shared.bots.len()
+    }
+
     /// Ahead of every line; only for what Discord counts in no limit. Says whether it took a second attempt.
     pub(super) async fn call_at_once(&self, route: Route, request: &Request) -> Result<(Answer, bool), Error> {
         self.shared.sender.call_at_once(route, request).await

@@ -1,19 +1,25 @@
-//! Floor 1: Discord over REST, one function per step, answered in the words of the domain. No gateway, no decision about matches.
+//! Floor 1: Discord over REST, one function per step, answered in the words of the domain; and what the gateway told, for all to read. No
+//! gateway connection, no decision about matches.
 
 mod answer;
 mod bucket;
 pub mod channels;
 pub mod client;
+pub mod directory;
 pub mod error;
+pub mod gateway;
 pub mod interactions;
 mod invalid;
 mod limiter;
 mod line;
 pub mod members;
 pub mod messages;
+pub mod permissions;
+pub mod oauth;
 mod refusal;
 mod send;
 pub mod shards;
+pub mod survey;
 mod turns;
 pub mod voice;
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The form that Discord asks for (docs, "User Agent"): `DiscordBot ($url, $version)`. Others may be blocked.
-const USER_AGENT: &str = concat!(
+pub(super) const USER_AGENT: &str = concat!(
     "DiscordBot (https://github.com/muster/muster, ",
     env!("CARGO_PKG_VERSION"),
     ")"

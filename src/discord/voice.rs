@@ -7,63 +7,7 @@ use std::{
 };
 
 use crate::domain::ids::{ChannelId, GuildId, UserId};
-
-/// What kind of channel it is, as far as we care.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    Voice,
-    Stage,
-    Category,
-    /// Text, forum, and whatever comes next.
-    Other,
-}
-
-impl Kind {
-    /// By Discord's number for it.
-    pub fn of(number: u8) -> Self {
-        match number {
-            2 => Self::Voice,
-            4 => Self::Category,
-            13 => Self::Stage,
-            _ => Self::Other,
-        }
-    }
-
-    /// Discord's number for it; 0 for all others.
-    pub fn number(self) -> u8 {
-        match self {
-            Self::Voice => 2,
-            Self::Category => 4,
-            Self::Stage => 13,
-            Self::Other => 0,
-        }
-    }
-}
-
-/// A channel of a guild.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    pub kind: Kind,
-    /// The category that it is in.
-    pub parent: Option<ChannelId>,
-}
-
-/// How full a guild is: Discord allows 500 channels, and 50 in a category. Channels that the bot may not see count as well.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fullness {
-    /// All channels, categories among them.
-    pub channels: usize,
-    pub by_category: BTreeMap<ChannelId, usize>,
-}
-
-/// Everything that is known of a guild, for the way into the database and back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    pub seats: BTreeMap<UserId, ChannelId>,
-    pub channels: BTreeMap<ChannelId, Place>,
-    /// Discord has an outage there.
-    pub unavailable: bool,
-}
+pub use crate::domain::seats::{Fullness, Kind, Place, Snapshot};
 
 /// Clones share it. Reading and writing take about a microsecond, and no lock is held between two calls.
 #[derive(Clone, Debug, Default)]
@@ -74,14 +18,16 @@ struct Guild {
     seats: HashMap<UserId, ChannelId>,
     channels: BTreeMap<ChannelId, Place>,
     unavailable: bool,
+    /// Restored, or not heard of for too long: nothing is to be decided by it.
+    stale: bool,
     /// Where we are moving people ourselves: their events are no news.
     moving: HashMap<UserId, Option<ChannelId>>,
 }
 
 impl VoiceMap {
-    /// Discord told us of this guild, and has not taken it back since. During an outage the last that was known stands.
+    /// Discord told us of this guild, has not taken it back since, and we are listening. During an outage the last that was known stands.
     pub fn is_known(&self, guild: GuildId) -> bool {
-        self.read().contains_key(&guild)
+        self.read().get(&guild).is_some_and(|guild| !guild.stale)
     }
 
     /// All guilds that are known.
@@ -93,7 +39,7 @@ impl VoiceMap {
 
     /// Where somebody sits; None too when the guild is not known.
     pub fn channel_of(&self, guild: GuildId, user: UserId) -> Option<ChannelId> {
-        self.read().get(&guild)?.seats.get(&user).copied()
+        self.read().get(&guild)?.known()?.seats.get(&user).copied()
     }
 
     /// Where each of these sits; who is missing is not in voice. None while the guild is not known.
@@ -103,14 +49,14 @@ impl VoiceMap {
         users: impl IntoIterator<Item = UserId>,
     ) -> Option<BTreeMap<UserId, ChannelId>> {
         let guilds = self.read();
-        let seats = &guilds.get(&guild)?.seats;
+        let seats = &guilds.get(&guild)?.known()?.seats;
         let seated = |user: UserId| Some((user, *seats.get(&user)?));
         Some(users.into_iter().filter_map(seated).collect())
     }
 
     /// Who sits in a channel, in the order of their ids.
     pub fn seated_in(&self, guild: GuildId, channel: ChannelId) -> Vec<UserId> {
-        let mut seated: Vec<_> = match self.read().get(&guild) {
+        let mut seated: Vec<_> = match self.read().get(&guild).and_then(Guild::known) {
             Some(guild) => guild.seated_in(channel),
             None => Vec::new(),
         };
@@ -153,23 +99,24 @@ impl VoiceMap {
         known.seats = seats;
         known.channels = channels;
         known.unavailable = false;
+        known.stale = false;
         changed
     }
 
     /// The channels of a guild, those that the bot may not see among them. None while the guild is not known.
     pub fn channels(&self, guild: GuildId) -> Option<BTreeMap<ChannelId, Place>> {
-        Some(self.read().get(&guild)?.channels.clone())
+        Some(self.read().get(&guild)?.known()?.channels.clone())
     }
 
     /// One channel; None when it is not there or the guild is not known.
     pub fn place(&self, guild: GuildId, channel: ChannelId) -> Option<Place> {
-        self.read().get(&guild)?.channels.get(&channel).copied()
+        self.read().get(&guild)?.known()?.channels.get(&channel).copied()
     }
 
     /// How full the guild is. None while it is not known.
     pub fn fullness(&self, guild: GuildId) -> Option<Fullness> {
         let guilds = self.read();
-        let channels = &guilds.get(&guild)?.channels;
+        let channels = &guilds.get(&guild)?.known()?.channels;
         let mut by_category = BTreeMap::new();
         for parent in channels.values().filter_map(|place| place.parent) {
             *by_category.entry(parent).or_default() += 1;
@@ -180,10 +127,21 @@ impl VoiceMap {
         })
     }
 
-    /// A new channel, or a change of one.
+    /// A channel that is there from now on.
     pub fn set_channel(&self, guild: GuildId, channel: ChannelId, place: Place) {
         if let Some(guild) = self.write().get_mut(&guild) {
             guild.channels.insert(channel, place);
+        }
+    }
+
+    /// A change of a channel. One that is not there stays so: Discord may tell of a change after the deletion (facts/discord.md 2.4).
+    pub fn change_channel(&self, guild: GuildId, channel: ChannelId, place: Place) {
+        let mut guilds = self.write();
+        if let Some(known) = guilds
+            .get_mut(&guild)
+            .and_then(|guild| guild.channels.get_mut(&channel))
+        {
+            *known = place;
         }
     }
 
@@ -250,15 +208,23 @@ impl VoiceMap {
         })
     }
 
-    /// Makes a guild what it was.
+    /// Makes a guild what it was. It counts as known only once what has happened since is told.
     pub fn restore(&self, guild: GuildId, snapshot: Snapshot) {
         let restored = Guild {
             seats: snapshot.seats.into_iter().collect(),
             channels: snapshot.channels,
             unavailable: snapshot.unavailable,
+            stale: true,
             moving: HashMap::new(),
         };
         self.write().insert(guild, restored);
+    }
+
+    /// Whether we hear of everything that happens in a guild, and have heard of all that did.
+    pub fn set_stale(&self, guild: GuildId, stale: bool) {
+        if let Some(guild) = self.write().get_mut(&guild) {
+            guild.stale = stale;
+        }
     }
 
     // No write leaves it half done, so what a panicking thread left behind is whole.
@@ -272,6 +238,10 @@ impl VoiceMap {
 }
 
 impl Guild {
+    fn known(&self) -> Option<&Self> {
+        (!self.stale).then_some(self)
+    }
+
     fn seated_in(&self, channel: ChannelId) -> Vec<UserId> {
         let there = self.seats.iter().filter(|(_, seat)| **seat == channel);
         there.map(|(user, _)| *user).collect()
@@ -381,7 +351,8 @@ mod tests {
     fn channels_are_counted_in_all_and_by_category() {
         let map = map();
         map.set_channel(guild(), channel(12), voice(Some(5)));
-        map.set_channel(guild(), channel(11), voice(Some(5)));
+        map.change_channel(guild(), channel(11), voice(Some(5)));
+        map.change_channel(guild(), channel(99), voice(Some(5)));
         let fullness = map.fullness(guild()).unwrap();
         assert_eq!(fullness.channels, 4);
         assert_eq!(fullness.by_category, BTreeMap::from([(channel(5), 3)]));
@@ -405,6 +376,10 @@ mod tests {
         let (map, other) = (map(), VoiceMap::default());
         map.set_unavailable(guild());
         other.restore(guild(), map.snapshot(guild()).unwrap());
+        assert!(!other.is_known(guild()), "not before what happened since is told");
+        assert_eq!(other.seats(guild(), [user(1)]), None);
+        other.set_stale(guild(), false);
+        assert_eq!(other.channel_of(guild(), user(1)), Some(channel(10)));
         assert_eq!(other.snapshot(guild()), map.snapshot(guild()));
         assert_eq!(other.guilds(), [guild()]);
     }

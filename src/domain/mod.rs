@@ -12,6 +12,7 @@ pub mod record;
 pub mod rehearse;
 pub mod render;
 pub mod setting_text;
+pub mod seats;
 pub mod settings;
 mod tear_down;
 

@@ -6,6 +6,7 @@ pub mod fact;
 mod glance;
 mod lenient;
 mod limit;
+pub mod oauth;
 pub mod player;
 pub mod secret;
 mod send;

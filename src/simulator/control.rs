@@ -1,5 +1,8 @@
 //! The control routes: drivers in any language put matches, move people, set faults and look; the rules live in `state`.
 
+mod administer;
+mod gateway;
+
 use std::{str, sync::Arc, time::Duration};
 
 use axum::{
@@ -15,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::{
     clock::millis,
-    discord::limits::Limits,
+    discord::{limits::Limits, permissions::Bits},
     exchange::{Answer, parameters},
     faceit::webhooks::DeliveryError,
     faults::Fault,
@@ -23,7 +26,7 @@ use super::{
 };
 
 type World = Extract<Arc<Shared>>;
-type Outcome = Result<Answer, ControlError>;
+pub(super) type Outcome = Result<Answer, ControlError>;
 
 /// The routes without their prefix; they are mounted at `/control` and at the root.
 pub(super) fn routes() -> Router<Arc<Shared>> {
@@ -34,7 +37,10 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/discord/voice", post(voice))
         .route("/discord/channels/{id}", delete(delete_channel))
         .route("/discord/guilds/{id}/bot_permissions", put(set_bot_permissions))
+        .merge(administer::routes())
+        .merge(gateway::routes())
         .route("/discord/deauthorize", post(deauthorize))
+        .merge(super::talking::routes())
         .route("/limits", get(limits).put(set_limits))
         .route("/picture", get(picture))
         .route("/guilds/{id}", get(guild))
@@ -116,14 +122,20 @@ async fn delete_channel(world: World, Path(id): Path<String>) -> Outcome {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BotPermissions {
-    bot_permissions: String,
+    bot_permissions: Bits,
+    /// The first bot unless another is named.
+    #[serde(default)]
+    bot_id: Option<String>,
 }
 
 async fn set_bot_permissions(world: World, Path(id): Path<String>, body: Bytes) -> Outcome {
-    let BotPermissions { bot_permissions } = read(&body)?;
-    let wrong = || ControlError::Malformed(format!("{bot_permissions:?} is no decimal permission set"));
-    let bits = bot_permissions.parse().map_err(|_| wrong())?;
-    world.lock().set_bot_permissions(&id, bits)?;
+    let BotPermissions {
+        bot_permissions,
+        bot_id,
+    } = read(&body)?;
+    world
+        .lock()
+        .set_permissions(&id, bot_id.as_deref(), bot_permissions.0)?;
     done()
 }
 
@@ -222,7 +234,7 @@ async fn advance(world: World, body: Bytes) -> Outcome {
     ok(&json!({ "now_ms": millis(state.clock.now()) }))
 }
 
-fn done() -> Outcome {
+pub(super) fn done() -> Outcome {
     ok(&json!({ "ok": true }))
 }
 
@@ -234,7 +246,7 @@ fn text(body: &[u8]) -> Result<&str, ControlError> {
     str::from_utf8(body).map_err(|error| ControlError::Malformed(format!("the body is no UTF-8: {error}")))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ControlError> {
     serde_json::from_slice(body)
         .map_err(|error| ControlError::Malformed(format!("the body is not understood: {error}")))
 }

@@ -1,6 +1,7 @@
 //! A stateful fake of Discord's REST API and FACEIT's Data API over HTTP; it imports nothing else of this crate. README.md here
 //! says what it does, what it takes from whom, and what it leaves out.
 
+mod administer;
 mod clock;
 mod connection;
 mod control;
@@ -11,6 +12,8 @@ mod faults;
 mod journal;
 mod server;
 mod state;
+mod steer;
+mod talking;
 mod world;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -27,9 +30,14 @@ use self::{
 };
 pub use self::{
     discord::{
+        gateway::{
+            steer::{Counts, GatewayReport, SessionReport, Whose},
+            upsets::{EventFault, Upset},
+        },
         limits::{Limits, Rate},
         permissions::Bits,
         snowflake::Snowflake,
+        talk::{Ask, Asked, Post, Signature, Way},
     },
     faceit::webhooks::{Delivered, DeliveryError},
     faults::{Cut, Fault},
@@ -73,8 +81,14 @@ pub struct Addresses {
     pub discord_authorize: String,
     /// `ws://host:port`, with any path.
     pub discord_gateway: String,
+    /// Of the application: its signatures of interactions are checked with it.
+    pub discord_public_key: String,
     /// `http://host:port/data/v4`
     pub faceit_api: String,
+    /// `http://host:port/accounts`: the page that players sign in on.
+    pub faceit_accounts: String,
+    /// `http://host:port/auth/v1`: tokens and userinfo.
+    pub faceit_auth: String,
     /// `http://host:port`; the routes are below `/control`, and at the root as well.
     pub control: String,
     /// What follows `Bot ` in `Authorization`.
@@ -99,7 +113,10 @@ impl Simulator {
             discord_api: format!("http://{address}/api/v10"),
             discord_authorize: format!("http://{address}/oauth2/authorize"),
             discord_gateway: format!("ws://{address}"),
+            discord_public_key: discord::talk::Talk::public_key(),
             faceit_api: format!("http://{address}/data/v4"),
+            faceit_accounts: format!("http://{address}/accounts"),
+            faceit_auth: format!("http://{address}/auth/v1"),
             control: format!("http://{address}"),
             bot_token: world.bot_token.clone(),
         };
@@ -233,7 +250,7 @@ impl Simulator {
 
     /// Changes what the bot's own role grants in a guild.
     pub fn set_bot_permissions(&self, guild: &str, bits: u64) -> Result<(), ControlError> {
-        self.shared.lock().set_bot_permissions(guild, bits)
+        self.shared.lock().set_permissions(guild, None, bits)
     }
 
     /// Somebody removes the application from his account: every token of his is dead.

@@ -77,7 +77,8 @@ fn side(path: &str) -> Option<Side> {
     if discord::below_prefix(path).is_some() {
         Some(Side::Discord)
     } else {
-        faceit::api::below_prefix(path).map(|_| Side::Faceit)
+        let faceit = faceit::api::below_prefix(path).or_else(|| faceit::oauth::below_prefix(path));
+        faceit.map(|_| Side::Faceit)
     }
 }
 
@@ -138,6 +139,9 @@ fn answer(shared: &Shared, side: Side, call: &Call) -> (Answer, bool) {
             .discord
             .answer(call, discord::below_prefix(&call.path).unwrap_or_default(), now),
         Side::Faceit => {
+            if let Some(path) = faceit::oauth::below_prefix(&call.path) {
+                return state.faceit.sign_in(call, path, now);
+            }
             let limit = state.discord.limiter.limits.faceit_per_second;
             state.faceit.answer(
                 call,

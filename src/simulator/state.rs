@@ -14,13 +14,14 @@ use super::{
     clock::{Clock, millis},
     discord::{
         DiscordSide,
-        events::Event,
-        gateway::Gateway,
+        events::{Event, What},
+        gateway::{Gateway, upsets::EventFault},
         limits::{Limiter, Limits},
         oauth::OAuth,
         permissions::Bits,
         picture,
         snowflake::Snowflake,
+        talk::Talk,
         world::{Discord, Kind},
     },
     faceit::{webhooks::Sender, world::Faceit},
@@ -103,6 +104,7 @@ impl State {
                 limiter,
                 oauth: OAuth::build(&world.oauth),
                 gateway: Gateway::new(world.gateway.clone(), gateway),
+                talk: Talk::new(),
             },
             faceit: Faceit::build(world),
             sender,
@@ -198,18 +200,19 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn set_bot_permissions(&mut self, guild: &str, bits: u64) -> Result<(), ControlError> {
-        let found = self
-            .discord
-            .world
+    /// What a bot's own role grants; of the first bot when none is named.
+    pub(super) fn set_permissions(&mut self, guild: &str, bot: Option<&str>, bits: u64) -> Result<(), ControlError> {
+        let world = &mut self.discord.world;
+        let bot_id = bot.map_or(Ok(world.bot.id), id)?;
+        let found = world
             .guilds
             .get_mut(&id(guild)?)
             .ok_or_else(|| unknown("guild", guild))?;
-        if let Some(role) = found.roles.get_mut(&found.bot_role) {
-            role.permissions = Bits(bits);
-            let event = Event::RoleChanged(found.id, role.id);
-            self.discord.world.events.push(event);
-        }
+        let role = found.bot_roles.get(&bot_id).and_then(|role| found.roles.get_mut(role));
+        let role = role.ok_or_else(|| unknown("bot", &bot_id.to_string()))?;
+        role.permissions = Bits(bits);
+        let event = Event::of(found.id, What::RoleChanged(role.id));
+        world.events.push(event);
         Ok(())
     }
 
@@ -239,6 +242,12 @@ impl State {
         });
     }
 
+    pub(super) fn upset(&mut self, fault: EventFault) -> Result<(), ControlError> {
+        fault.check().map_err(ControlError::Malformed)?;
+        self.discord.gateway.upset(fault);
+        Ok(())
+    }
+
     pub(super) fn fault(&mut self, fault: Fault) -> Result<(), ControlError> {
         fault.check().map_err(ControlError::Malformed)?;
         self.faults.add(fault);
@@ -246,10 +255,10 @@ impl State {
     }
 }
 
-fn id(text: &str) -> Result<Snowflake, ControlError> {
+pub(super) fn id(text: &str) -> Result<Snowflake, ControlError> {
     Snowflake::from_str(text).map_err(ControlError::Malformed)
 }
 
-fn unknown(what: &str, id: &str) -> ControlError {
+pub(super) fn unknown(what: &str, id: &str) -> ControlError {
     ControlError::Unknown(format!("there is no {what} {id}"))
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::discord::{
     gateway::options::GatewayFile, limits::Limits, oauth::OAuthFile, permissions::Bits, snowflake::Snowflake,
 };
+use super::faceit::oauth::ClientFile;
 
 /// A whole world. Unknown fields are refused, so that a typing error does not become a quiet default.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +18,9 @@ pub struct WorldFile {
     /// What `Authorization: Bot …` must carry.
     #[serde(default = "default_bot_token")]
     pub bot_token: String,
+    /// Further bots.
+    #[serde(default)]
+    pub bots: Vec<OtherBotFile>,
     /// The application as it is registered for OAuth2.
     #[serde(default)]
     pub oauth: OAuthFile,
@@ -63,11 +67,41 @@ impl Default for BotFile {
     }
 }
 
+/// A bot besides the first: its own token, roles and buckets.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherBotFile {
+    pub id: Snowflake,
+    pub name: String,
+    pub token: String,
+    /// What its own role grants where `guilds` says nothing else.
+    #[serde(default = "default_mover_permissions")]
+    pub permissions: Bits,
+    /// Where it is a member; everywhere when absent.
+    #[serde(default)]
+    pub guilds: Option<Vec<MembershipFile>>,
+}
+
+/// Another bot's place in a guild.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembershipFile {
+    pub id: Snowflake,
+    #[serde(default)]
+    pub permissions: Option<Bits>,
+    /// Further roles, besides its own.
+    #[serde(default)]
+    pub roles: Vec<Snowflake>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GuildFile {
     pub id: Snowflake,
     pub name: String,
+    /// Whether the first bot is here.
+    #[serde(default = "yes")]
+    pub bot_is_member: bool,
     /// What the bot's own role grants it in the guild.
     #[serde(default = "default_bot_permissions")]
     pub bot_permissions: Bits,
@@ -153,6 +187,9 @@ pub struct MemberFile {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaceitFile {
+    /// The application as it is registered for signing in.
+    #[serde(default)]
+    pub client: ClientFile,
     #[serde(default)]
     pub players: Vec<PlayerFile>,
     #[serde(default)]
@@ -183,7 +220,16 @@ fn default_bot_token() -> String {
     "simulated-bot-token".to_owned()
 }
 
+/// VIEW_CHANNEL, CONNECT, MOVE_MEMBERS: what it takes to move somebody.
+fn default_mover_permissions() -> Bits {
+    Bits(17_826_816)
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// VIEW_CHANNEL, MANAGE_CHANNELS, CONNECT, MOVE_MEMBERS, SPEAK, STREAM, USE_VAD: what the product asks for.
-fn default_bot_permissions() -> Bits {
+pub(super) fn default_bot_permissions() -> Bits {
     Bits(53_478_928)
 }

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Timestamp,
         event::Link,
-        ids::{PlayerId, UserId},
+        ids::{MatchId, PlayerId, UserId},
     },
     store::{Connection, Error, convert, storable},
 };
@@ -141,9 +141,7 @@ pub async fn import(
     now: Timestamp,
 ) -> Result<Result<Imported, Vec<Clash>>, Error> {
     // Nobody links himself between our look and our write; readers go on.
-    sqlx::query("lock table player_links in share row exclusive mode")
-        .execute(&mut *connection)
-        .await?;
+    lock(connection).await?;
     let known = touched_by(connection, rows).await?;
     let clashes = clashes(rows, &known);
     if !clashes.is_empty() {
@@ -191,19 +189,8 @@ pub async fn import(
 /// The stored links that share a player or an account with these rows.
 async fn touched_by(connection: &mut Connection, rows: &[LinkRow]) -> Result<Vec<StoredLink>, Error> {
     let players: Vec<&str> = rows.iter().map(|row| row.player.as_str()).collect();
-    let users = rows
-        .iter()
-        .map(|row| convert::to_bigint(row.user.get()))
-        .collect::<Result<Vec<_>, _>>()?;
-    let found = sqlx::query(
-        "select faceit_id, discord_id, nickname, verified_method, opted_out, linked_at, verified_at
-        from player_links where faceit_id = any($1) or discord_id = any($2)",
-    )
-    .bind(players)
-    .bind(users)
-    .fetch_all(connection)
-    .await?;
-    found.iter().map(stored).collect()
+    let users: Vec<UserId> = rows.iter().map(|row| row.user).collect();
+    find(connection, &players, &users).await
 }
 
 fn clashes(rows: &[LinkRow], known: &[StoredLink]) -> Vec<Clash> {
@@ -234,6 +221,100 @@ fn clashes(rows: &[LinkRow], known: &[StoredLink]) -> Vec<Clash> {
         }
     }
     found
+}
+
+/// The links of these players and of these accounts.
+pub(super) async fn find(
+    connection: &mut Connection,
+    players: &[&str],
+    users: &[UserId],
+) -> Result<Vec<StoredLink>, Error> {
+    let found = sqlx::query(
+        "select faceit_id, discord_id, nickname, verified_method, opted_out, linked_at, verified_at
+        from player_links where faceit_id = any($1) or discord_id = any($2)",
+    )
+    .bind(players)
+    .bind(bigints(users)?)
+    .fetch_all(connection)
+    .await?;
+    found.iter().map(stored).collect()
+}
+
+/// The links of players of this name, in any case.
+pub(super) async fn named(connection: &mut Connection, nickname: &str) -> Result<Vec<StoredLink>, Error> {
+    let found = sqlx::query(
+        "select faceit_id, discord_id, nickname, verified_method, opted_out, linked_at, verified_at
+        from player_links where lower(nickname) = lower($1) order by faceit_id",
+    )
+    .bind(storable(nickname))
+    .fetch_all(connection)
+    .await?;
+    found.iter().map(stored).collect()
+}
+
+/// Nobody else changes links until the transaction ends; readers go on.
+pub(super) async fn lock(connection: &mut Connection) -> Result<(), Error> {
+    sqlx::query("lock table player_links in share row exclusive mode")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Makes the player's row this one.
+pub(super) async fn put(connection: &mut Connection, link: &StoredLink, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(
+        "insert into player_links (faceit_id, discord_id, nickname, verified_method, opted_out, linked_at, verified_at, updated_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8)
+        on conflict (faceit_id) do update set discord_id = excluded.discord_id, nickname = excluded.nickname,
+            verified_method = excluded.verified_method, opted_out = excluded.opted_out, linked_at = excluded.linked_at,
+            verified_at = excluded.verified_at, updated_at = excluded.updated_at",
+    )
+    .bind(link.row.player.as_str())
+    .bind(convert::to_bigint(link.row.user.get())?)
+    .bind(storable(&link.row.nickname))
+    .bind(link.method.as_str())
+    .bind(link.opted_out)
+    .bind(link.linked_at)
+    .bind(link.verified_at)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(connection: &mut Connection, user: UserId) -> Result<(), Error> {
+    sqlx::query("delete from player_links where discord_id = $1")
+        .bind(convert::to_bigint(user.get())?)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Open matches with one of these players on a roster, or with one of these accounts placed by us; by id.
+pub async fn open_matches_of(
+    connection: &mut Connection,
+    players: &[&str],
+    users: &[UserId],
+) -> Result<Vec<MatchId>, Error> {
+    let rows = sqlx::query(
+        "select match_id from matches where closed_at is null and (
+            exists (select from unnest($1::text[]) as player
+                where jsonb_path_exists(facts, '$.sides.*.roster[*] ? (@.id == $id)', jsonb_build_object('id', player)))
+            or exists (select from match_members
+                where match_members.match_id = matches.match_id and discord_id = any($2)))
+        order by match_id",
+    )
+    .bind(players)
+    .bind(bigints(users)?)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok(MatchId::new(row.try_get::<String, _>("match_id")?)))
+        .collect()
+}
+
+fn bigints(users: &[UserId]) -> Result<Vec<i64>, Error> {
+    users.iter().map(|user| convert::to_bigint(user.get())).collect()
 }
 
 fn stored(row: &PgRow) -> Result<StoredLink, Error> {

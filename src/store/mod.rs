@@ -2,18 +2,26 @@
 //! decision, and never asks the database for the time.
 
 pub mod active_matches;
+pub mod affected;
 pub mod audit;
 pub mod competitions;
 mod convert;
 pub mod deliveries;
+pub mod erasing;
+pub mod discord_tokens;
 mod error;
 pub mod guilds;
+pub mod gateway_sessions;
 pub mod jobs;
+pub mod link_states;
+pub mod linking;
 pub mod links;
 pub mod listener;
 pub mod match_members;
 pub mod matches;
 pub mod records;
+pub mod sessions;
+pub mod users;
 pub mod workers;
 
 use std::{borrow::Cow, collections::BTreeSet, str::FromStr, time::Duration};
@@ -115,6 +123,13 @@ pub async fn migrations_pending(pool: &Pool) -> Result<Vec<String>, Error> {
 /// Whether the database answers.
 pub async fn ping(connection: &mut Connection) -> Result<(), Error> {
     Ok(connection.ping().await?)
+}
+
+/// The server's version, such as `16.4`.
+pub async fn version(connection: &mut Connection) -> Result<String, Error> {
+    let row = sqlx::query("show server_version").fetch_one(connection).await?;
+    let version: String = row.try_get(0)?;
+    Ok(version.split_whitespace().next().unwrap_or_default().to_owned())
 }
 
 /// A connection outside the pool, for what must live and die with its session.

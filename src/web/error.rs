@@ -10,6 +10,8 @@ use axum::{
 use serde_json::json;
 use tracing::error;
 
+use crate::web::refused::Refused;
+
 /// A refused or failed request.
 #[derive(Debug)]
 pub enum WebError {
@@ -73,6 +75,9 @@ impl IntoResponse for WebError {
 
 pub async fn no_such_page(uri: Uri) -> Response {
     let message = format!("there is nothing at {}", uri.path());
+    if uri.path().starts_with("/api/") {
+        return Refused::not_found(message).into_response();
+    }
     (StatusCode::NOT_FOUND, Json(json!({ "error": message }))).into_response()
 }
 

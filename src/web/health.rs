@@ -5,25 +5,47 @@ use std::time::Duration;
 use ::metrics::gauge;
 use axum::{
     Json,
-    extract::State,
+    extract::{Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use moka::future::Cache;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use crate::{metrics, store, web::Web};
+use crate::{discord::Shards, metrics, store, web::Web};
+
+/// How long a report of `/readyz?verbose` stands, so that nobody can use it to burn our calls to Discord and FACEIT.
+const REPORT_STANDS: Duration = Duration::from_secs(30);
 
 /// The longest a check waits for the database.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The last report; who asks while one is made waits for the same one.
+#[derive(Clone)]
+pub struct Examined(Cache<(), Value>);
+
+impl Default for Examined {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(1).time_to_live(REPORT_STANDS).build())
+    }
+}
+
+#[derive(Deserialize)]
+pub struct Wordy {
+    verbose: Option<String>,
+}
 
 /// `GET /healthz`: the process answers. Says nothing about the database.
 pub async fn alive() -> Response {
     Json(json!({ "status": "alive" })).into_response()
 }
 
-/// `GET /readyz`: 200 when deliveries can be stored, else 503; the body names what fails.
-pub async fn ready(State(web): State<Web>) -> Response {
+/// `GET /readyz`: 200 when deliveries can be stored and nothing waits for a person, else 503; the body names what fails. A gateway that is
+/// merely connecting again is no failure. With `?verbose`, all that `muster doctor` looks at is added; it does not change the status,
+/// since restarting won't grant a permission.
+pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>) -> Response {
     let mut checks = Map::new();
     checks.insert(
         "database".to_owned(),
@@ -43,13 +65,19 @@ pub async fn ready(State(web): State<Web>) -> Response {
             Err(why) => Err(why),
         }),
     );
+    checks.insert("discord_token".to_owned(), verdict(token(&web)));
+    checks.insert("gateway".to_owned(), gateway(&web.shards));
     let ready = checks.values().all(|check| check["ok"] == Value::Bool(true));
     let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(json!({ "ready": ready, "checks": checks }))).into_response()
+    let mut body = json!({ "ready": ready, "checks": checks });
+    if wordy.verbose.is_some() {
+        body["doctor"] = web.examined.0.get_with((), (web.examine)()).await;
+    }
+    (status, Json(body)).into_response()
 }
 
 /// `GET /metrics` for Prometheus. The state of the queue is read on asking; when the database is away, the last state stands.
@@ -77,6 +105,32 @@ async fn ask<T>(question: impl Future<Output = Result<T, store::Error>>) -> Resu
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
     }
+}
+
+fn token(web: &Web) -> Result<(), String> {
+    if (web.token_is_bad)() {
+        return Err(
+            "Discord refuses the bot's token: make a new one at discord.com/developers/applications → your application → Bot → Reset \
+             Token, set DISCORD_TOKEN to it, and start Muster again"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Red only when a shard was given up; how each one stands is there to be read.
+fn gateway(shards: &Shards) -> Value {
+    let mut check = verdict(shards.fatal().map_or(Ok(()), Err));
+    let all = shards.all();
+    let each: Map<String, Value> = all
+        .iter()
+        .map(|(shard, status)| (shard.to_string(), status.to_string().into()))
+        .collect();
+    check["shards"] = each.into();
+    if let Some(trouble) = shards.trouble() {
+        check["trouble"] = trouble.into();
+    }
+    check
 }
 
 fn verdict(check: Result<(), String>) -> Value {

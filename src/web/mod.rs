@@ -1,8 +1,14 @@
-//! Floor 2: what Muster answers over HTTP. FACEIT's webhook, health, readiness and metrics; it never asks FACEIT or Discord anything.
+//! Floor 2: what Muster answers over HTTP. FACEIT's webhook, health, readiness and metrics, players who sign in at FACEIT; behind a
+//! sign-in with Discord the admin part.
 
+pub mod access;
+pub mod api;
+pub mod auth;
 mod error;
 mod health;
 pub mod intake;
+pub mod oauth;
+pub mod refused;
 mod webhook;
 
 use std::{sync::Arc, time::Duration};
@@ -12,6 +18,8 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
+use futures::future::BoxFuture;
+use serde_json::Value;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     timeout::TimeoutLayer,
@@ -19,7 +27,9 @@ use tower_http::{
 };
 use tracing::Level;
 
-use crate::{clock::Clock, faceit::secret::Secret, store, web::intake::Intake};
+pub use health::Examined;
+
+use crate::{clock::Clock, discord::Shards, faceit::secret::Secret, store, web::intake::Intake};
 
 /// What the handlers need; clones share it.
 #[derive(Clone)]
@@ -29,9 +39,24 @@ pub struct Web {
     pub secret: Arc<Secret>,
     /// Takes deliveries and wakes the queue.
     pub intake: Intake,
+    /// The admin part, when it is set up.
+    pub admin: Option<Arc<auth::Admin>>,
     /// Renders all metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// How the connections to Discord's gateway stand.
+    pub shards: Shards,
+    /// Discord refused the bot's token.
+    pub token_is_bad: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Looks whether all is in place; costs calls to Discord and FACEIT.
+    pub examine: Examine,
+    /// The last result of that.
+    pub examined: Examined,
+    /// Signing in at FACEIT; none when the operator has not set it up.
+    pub linking: Option<oauth::Linking>,
 }
+
+/// Gives a report as JSON.
+pub type Examine = Arc<dyn Fn() -> BoxFuture<'static, Value> + Send + Sync>;
 
 /// The largest delivery that is taken, bytes. Recorded ones have up to 8 KB.
 pub const LARGEST_BODY: usize = 256 * 1024;
@@ -40,12 +65,15 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// All routes.
 pub fn router(web: Web) -> Router {
+    let admin = web.admin.clone().map_or_else(Router::new, api::router);
     Router::new()
+        .merge(admin)
         .route("/faceit-webhook", post(webhook::receive))
         .route("/webhooks/faceit", post(webhook::receive))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(oauth::routes())
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(CatchPanicLayer::custom(error::panicked))

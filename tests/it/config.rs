@@ -227,7 +227,7 @@ fn help_names_every_variable_and_hides_the_values_of_secrets() {
     for arg in command.get_arguments() {
         let Some(variable) = arg.get_env() else { continue };
         let variable = variable.to_str().unwrap();
-        let secret = ["DATABASE_URL", "_KEY", "_SECRET", "_TOKEN", "_TOKENS"]
+        let secret = ["DATABASE_URL", "_KEY", "_KEYS", "_SECRET", "_TOKEN", "_TOKENS"]
             .iter()
             .any(|end| variable.ends_with(end));
         assert_eq!(arg.is_hide_env_values_set(), secret, "{variable}");
@@ -235,7 +235,7 @@ fn help_names_every_variable_and_hides_the_values_of_secrets() {
     }
     assert_eq!(
         command.get_arguments().filter(|arg| arg.get_env().is_some()).count(),
-        29
+        35
     );
 }
 
@@ -249,5 +249,83 @@ fn further_bots_are_listed_with_commas_and_each_only_once() {
     for bad in ["a.b,a.b", "t0ken.of.the-bot", "a b"] {
         let problems = with(&[&format!("--discord-mover-tokens={bad}")]).unwrap_err();
         assert_eq!(names(&problems), ["DISCORD_MOVER_TOKENS"]);
+    }
+}
+
+const ADMIN: [&str; 5] = [
+    "--discord-client-id=900000000000000001",
+    "--discord-client-secret=cl13nt-secret",
+    "--public-url=https://muster.example.org/",
+    "--jwt-secret=1:s1gns-sessions-0123456789-abcdefghijk",
+    "--muster-encryption-keys=1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+];
+
+#[test]
+fn the_admin_part_is_off_unless_it_is_set_up_whole() {
+    assert!(with(&[]).unwrap().admin.is_none());
+    // Where Muster is reached may be set for other reasons.
+    assert!(
+        with(&["--public-url=https://muster.example.org"])
+            .unwrap()
+            .admin
+            .is_none()
+    );
+    let config = with(&ADMIN).unwrap();
+    let admin = config.admin.as_ref().unwrap();
+    assert_eq!(admin.public_url.as_str(), "https://muster.example.org/");
+    assert_eq!(admin.authorize_url.as_str(), "https://discord.com/oauth2/authorize");
+    assert_eq!(admin.windows.auth.to_string(), "30/60");
+    let shown = format!("{config:?}");
+    for secret in ["cl13nt", "s1gns", "AAECAw"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    let half = names(&with(&ADMIN[..1]).unwrap_err()).join(" ");
+    assert_eq!(
+        half,
+        "DISCORD_CLIENT_SECRET JWT_SECRET MUSTER_ENCRYPTION_KEYS PUBLIC_URL"
+    );
+}
+
+#[test]
+fn weak_secrets_and_odd_addresses_of_the_admin_part_are_refused_with_how_to_make_good_ones() {
+    for (flag, name, says) in [
+        ("--jwt-secret=short", "JWT_SECRET", "openssl rand -base64 48"),
+        (
+            "--jwt-secret=1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "JWT_SECRET",
+            "too weak",
+        ),
+        (
+            "--muster-encryption-keys=1:c2hvcnQ=",
+            "MUSTER_ENCRYPTION_KEYS",
+            "openssl rand -base64 32",
+        ),
+        (
+            "--public-url=https://muster.example.org/app",
+            "PUBLIC_URL",
+            "without a path",
+        ),
+        (
+            "--public-url=muster.example.org",
+            "PUBLIC_URL",
+            "is no http or https address",
+        ),
+        (
+            "--frontend-url=https://a.example,nonsense",
+            "FRONTEND_URL",
+            "is no http or https address",
+        ),
+        ("--operator-ids=1,me", "OPERATOR_IDS", "is no Discord id"),
+        ("--discord-client-id=app", "DISCORD_CLIENT_ID", "OAuth2"),
+        ("--rate-limit-auth=many", "RATE_LIMIT_AUTH", "for example 30/60"),
+    ] {
+        let last_wins = ADMIN
+            .iter()
+            .copied()
+            .filter(|other| !other.starts_with(flag.split_once('=').unwrap().0));
+        let problems = with(&last_wins.chain([flag]).collect::<Vec<_>>()).unwrap_err();
+        assert_eq!(names(&problems), [name], "{flag}");
+        assert!(problems.to_string().contains(says), "{problems}");
+        assert!(!problems.to_string().contains("c2hvcnQ"), "{problems}");
     }
 }

@@ -62,6 +62,24 @@ const ROWS: &[(i64, &str)] = &[
         "insert into audit (at, source, actor_name, action, subject)
         values ('2026-11-21 18:00Z', 'cli', 'command line', 'link.added', '2001')",
     ),
+    (
+        13,
+        "insert into link_states (token_hash, discord_id, discord_name, created_at, expires_at)
+        values (sha256('token'), 2001, 'ann', '2026-11-21 18:00Z', '2026-11-21 18:10Z')",
+    ),
+    (
+        20,
+        "with person as (
+            insert into users (id, username, created_at, last_login_at, refreshed_at)
+            values (2001, 'ann', '2026-11-21 18:00Z', '2026-11-21 18:00Z', '2026-11-21 18:00Z') returning id
+        ), session as (
+            insert into sessions (id, user_id, created_at, last_seen_at, expires_at)
+            select sha256('session'), id, '2026-11-21 18:00Z', '2026-11-21 18:00Z', '2026-11-28 18:00Z' from person
+        ), tokens as (
+            insert into discord_tokens (user_id, key_id, sealed, expires_at, updated_at)
+            select id, '1', 'sealed', '2026-11-28 18:00Z', '2026-11-21 18:00Z' from person
+        ) insert into used_states (id, expires_at) values (sha256('state'), '2026-11-21 18:10Z')",
+    ),
 ];
 
 async fn tables(c: &mut Connection) -> Vec<(String, i64)> {

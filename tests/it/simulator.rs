@@ -454,7 +454,7 @@ async fn a_wrong_token_is_401_and_an_unknown_route_is_remembered() {
 
     assert_eq!(
         scene
-            .discord("POST", "/channels/1012/messages", Some(json!({})))
+            .discord("POST", "/channels/1012/invites", Some(json!({})))
             .await
             .refused(),
         (404, 0)
@@ -477,7 +477,7 @@ async fn a_wrong_token_is_401_and_an_unknown_route_is_remembered() {
     assert_eq!(
         paths,
         [
-            "/api/v10/channels/1012/messages",
+            "/api/v10/channels/1012/invites",
             "/data/v4/organizers/1",
             "/api/v10/guilds/1000/members/2001",
             "/channels/1011",

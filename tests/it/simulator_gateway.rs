@@ -11,6 +11,8 @@ use tokio_tungstenite::{
 
 use super::support::bot::PATIENCE;
 
+mod bots;
+mod faults;
 mod rules;
 mod telling;
 

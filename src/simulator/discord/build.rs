@@ -1,8 +1,12 @@
 //! Builds the guilds from the world file and finds everything in it that does not fit together; it only runs at the start.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
 
 use super::{
+    bots::{self, Place},
     permissions::{Overwrite, Whom},
     snowflake::{Mint, Snowflake},
     world::{Bot, Channel, Discord, Guild, Kind, Member, Role, Voice},
@@ -27,16 +31,25 @@ impl Discord {
             ids.chain(guild.members.iter().map(|member| member.id))
                 .for_each(|id| mint.has_seen(id));
         }
+        let mut problems = Vec::new();
         let bot = Bot {
             id: file.bot.id,
             name: file.bot.name.clone(),
             token: file.bot_token.clone(),
-            must_name_itself: file.require_user_agent,
         };
-        let mut problems = Vec::new();
+        let other_bots: Vec<Bot> = file.bots.iter().map(bots::read).collect();
+        other_bots.iter().for_each(|bot| mint.has_seen(bot.id));
+        problems.extend(bots::check(file));
+        let mut seats = HashMap::new();
         let mut guilds = BTreeMap::new();
         for guild_file in &file.guilds {
-            let guild = build_guild(guild_file, &bot, mint.mint(now), &mut problems);
+            let places = bots::places(file, guild_file);
+            let guild = build_guild(guild_file, &places, || mint.mint(now), &mut problems);
+            for member in guild.members.values().filter(|member| member.voice.is_some()) {
+                if seats.insert(member.id, guild.id).is_some() {
+                    problems.push(format!("member {} sits in voice in two guilds", member.id));
+                }
+            }
             if guilds.insert(guild.id, guild).is_some() {
                 problems.push(format!("guild {} is listed twice", guild_file.id));
             }
@@ -44,10 +57,15 @@ impl Discord {
         let deleted_users = file.deleted_users.iter().copied().collect();
         if problems.is_empty() {
             Ok(Self {
+                caller: bot.id,
                 bot,
+                other_bots,
+                agent_required: file.require_user_agent,
                 guilds,
                 deleted_users,
                 mint,
+                seats,
+                outages: BTreeSet::new(),
                 events: Vec::new(),
             })
         } else {
@@ -56,17 +74,25 @@ impl Discord {
     }
 }
 
-fn build_guild(file: &GuildFile, bot: &Bot, bot_role: Snowflake, problems: &mut Vec<String>) -> Guild {
+fn build_guild(
+    file: &GuildFile,
+    places: &[Place<'_>],
+    mut mint: impl FnMut() -> Snowflake,
+    problems: &mut Vec<String>,
+) -> Guild {
     let mut problem = |what: String| problems.push(format!("guild {}: {what}", file.id));
 
     let mut roles = BTreeMap::new();
-    let everyone = (file.id, "@everyone", file.everyone_permissions, false);
-    let own = (bot_role, bot.name.as_str(), file.bot_permissions, true);
+    let bot_roles: BTreeMap<_, _> = places.iter().map(|place| (place.bot, mint())).collect();
+    let everyone = (file.id, "@everyone", file.everyone_permissions, None);
+    let own = places
+        .iter()
+        .map(|place| (bot_roles[&place.bot], place.name, place.permissions, Some(place.bot)));
     let others = file
         .roles
         .iter()
-        .map(|role| (role.id, role.name.as_str(), role.permissions, false));
-    for (position, (id, name, permissions, managed)) in [everyone].into_iter().chain(others).chain([own]).enumerate() {
+        .map(|role| (role.id, role.name.as_str(), role.permissions, None));
+    for (position, (id, name, permissions, bot)) in [everyone].into_iter().chain(others).chain(own).enumerate() {
         if roles
             .insert(
                 id,
@@ -75,7 +101,7 @@ fn build_guild(file: &GuildFile, bot: &Bot, bot_role: Snowflake, problems: &mut 
                     name: name.to_owned(),
                     permissions,
                     position,
-                    managed,
+                    bot,
                 },
             )
             .is_some()
@@ -91,13 +117,13 @@ fn build_guild(file: &GuildFile, bot: &Bot, bot_role: Snowflake, problems: &mut 
         }
     };
     for (position, category) in (0..).zip(&file.categories) {
-        let overwrites = category.permission_overwrites.iter().map(overwrite).collect();
+        let overwrites = category.permission_overwrites.iter().map(Overwrite::from).collect();
         let channel = Channel::new(category.id, Kind::Category, category.name.clone(), None, position);
         add(Channel { overwrites, ..channel }, &mut problem);
     }
     let listed = |kind: Kind, files: &[ChannelFile]| -> Vec<Channel> {
         let built = (0..).zip(files).map(|(position, file)| {
-            let overwrites = file.permission_overwrites.iter().map(overwrite).collect();
+            let overwrites = file.permission_overwrites.iter().map(Overwrite::from).collect();
             let channel = Channel::new(file.id, kind, file.name.clone(), file.parent_id, position);
             Channel {
                 overwrites,
@@ -125,8 +151,11 @@ fn build_guild(file: &GuildFile, bot: &Bot, bot_role: Snowflake, problems: &mut 
     }
 
     let mut members = BTreeMap::new();
-    let own_roles = [bot_role].into_iter().chain(file.bot_roles.iter().copied()).collect();
-    members.insert(bot.id, Member::new(bot.id, bot.name.clone(), true, own_roles));
+    for place in places {
+        let own = [bot_roles[&place.bot]];
+        let roles = own.into_iter().chain(place.roles.iter().copied()).collect();
+        members.insert(place.bot, Member::new(place.bot, place.name.to_owned(), true, roles));
+    }
     for listed in &file.members {
         let mut member = Member::new(listed.id, listed.name.clone(), false, listed.roles.clone());
         member.nick.clone_from(&listed.nick);
@@ -149,9 +178,9 @@ fn build_guild(file: &GuildFile, bot: &Bot, bot_role: Snowflake, problems: &mut 
             problem(format!("member {} is listed twice, or is the bot", listed.id));
         }
     }
-    for role in file
-        .bot_roles
+    for role in places
         .iter()
+        .flat_map(|place| place.roles)
         .chain(file.members.iter().flat_map(|member| &member.roles))
     {
         if !roles.contains_key(role) {
@@ -165,20 +194,22 @@ fn build_guild(file: &GuildFile, bot: &Bot, bot_role: Snowflake, problems: &mut 
         name: file.name.clone(),
         owner_id,
         roles,
-        bot_role,
+        bot_roles,
         channels,
         members,
         audit: Vec::new(),
-        creations: Vec::new(),
+        creations: BTreeMap::new(),
     }
 }
 
-fn overwrite(file: &OverwriteFile) -> Overwrite {
-    let whom = if file.kind == 1 { Whom::Member } else { Whom::Role };
-    Overwrite {
-        id: file.id,
-        whom,
-        allow: file.allow,
-        deny: file.deny,
+impl From<&OverwriteFile> for Overwrite {
+    fn from(file: &OverwriteFile) -> Self {
+        let whom = if file.kind == 1 { Whom::Member } else { Whom::Role };
+        Self {
+            id: file.id,
+            whom,
+            allow: file.allow,
+            deny: file.deny,
+        }
     }
 }

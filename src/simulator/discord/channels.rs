@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     errors::Refusal,
-    events::Event,
+    events::{Event, What},
     form::{Form, Given},
     overwrites::check_bits,
     permissions::{Bits, in_channel, in_guild},
@@ -23,13 +23,19 @@ const CHANNELS_PER_CATEGORY: usize = 50;
 const HIGHEST_BITRATE: i64 = 96_000;
 
 impl Discord {
+    /// A guild the calling bot is in.
     pub(in crate::simulator) fn guild(&self, id: Snowflake) -> Result<&Guild, Refusal> {
-        self.guilds.get(&id).ok_or_else(Refusal::unknown_guild)
+        let guild = self.guilds.get(&id).ok_or_else(Refusal::unknown_guild)?;
+        if guild.members.contains_key(&self.caller) {
+            Ok(guild)
+        } else {
+            Err(Refusal::missing_access())
+        }
     }
 
     /// What the bot may do in a channel; 50001 if it can't even see it.
     pub(super) fn bot_in(&self, guild: &Guild, channel: &Channel) -> Result<Bits, Refusal> {
-        let bot = guild.members.get(&self.bot.id).ok_or_else(Refusal::missing_access)?;
+        let bot = guild.members.get(&self.caller).ok_or_else(Refusal::missing_access)?;
         let bits = in_channel(guild, channel, bot);
         if bits.contains(Bits::VIEW_CHANNEL) {
             Ok(bits)
@@ -41,7 +47,7 @@ impl Discord {
     pub(super) fn bot_in_guild(&self, guild: &Guild) -> Bits {
         guild
             .members
-            .get(&self.bot.id)
+            .get(&self.caller)
             .map_or(Bits::NONE, |bot| in_guild(guild, bot))
     }
 
@@ -64,7 +70,7 @@ impl Discord {
     /// What the bot can't view is left out, since 2026-11-16.
     pub(super) fn list_channels(&self, guild: Snowflake) -> Result<Value, Refusal> {
         let guild = self.guild(guild)?;
-        let in_sight = guild.in_sight(self.bot.id);
+        let in_sight = guild.in_sight(self.caller);
         let listed = guild.channels.values().filter(|channel| in_sight.contains(&channel.id));
         Ok(listed.map(|channel| shapes::channel(guild, channel)).collect())
     }
@@ -129,10 +135,10 @@ impl Discord {
         channel.id = self.mint.mint(now);
         let guild = self.guilds.get_mut(&guild_id).ok_or_else(Refusal::unknown_guild)?;
         guild.record("channel_create", &channel, reason, now);
-        guild.creations.push(now);
+        guild.creations.entry(self.caller).or_default().push(now);
         let body = shapes::channel(guild, &channel);
         self.events
-            .push(Event::ChannelCreated(guild_id, Box::new(channel.clone())));
+            .push(Event::of(guild_id, What::ChannelCreated(Box::new(channel.clone()))));
         guild.channels.insert(channel.id, channel);
         Ok(body)
     }
@@ -176,7 +182,8 @@ impl Discord {
         }
         let body = shapes::channel(guild, &edited);
         let guild = guild.id;
-        self.events.push(Event::ChannelChanged(guild, Box::new(edited.clone())));
+        self.events
+            .push(Event::of(guild, What::ChannelChanged(Box::new(edited.clone()))));
         self.guilds
             .get_mut(&guild)
             .and_then(|guild| guild.channels.insert(id, edited));
@@ -209,6 +216,11 @@ impl Discord {
         };
         if let Some((removed, events)) = guild.remove_channel(id) {
             guild.record("channel_delete", &removed, reason, now);
+            for event in &events {
+                if let What::Voice { user, .. } = event.what {
+                    self.seats.remove(&user);
+                }
+            }
             self.events.extend(events);
         }
     }

@@ -181,14 +181,14 @@ impl Window {
 /// Which bucket a request falls into: its rate's name, its route (method and template) and its top-level id.
 pub(in crate::simulator) type Key = (&'static str, Option<Snowflake>);
 
-/// All buckets of one bot.
+/// The limits of all bots; invalid requests are counted together, since they share an address.
 #[derive(Debug)]
 pub(in crate::simulator) struct Limiter {
     pub(in crate::simulator) limits: Limits,
     /// Answers that count as invalid requests.
     pub(in crate::simulator) invalid: Window,
-    buckets: HashMap<Key, Bucket>,
-    global: Window,
+    buckets: HashMap<(Snowflake, Key), Bucket>,
+    global: HashMap<Snowflake, Window>,
 }
 
 /// How a request fared.
@@ -208,27 +208,31 @@ impl Limiter {
             limits,
             invalid,
             buckets: HashMap::new(),
-            global: Window::of(Duration::from_secs(1)),
+            global: HashMap::new(),
         }
     }
 
-    pub(in crate::simulator) fn take(&mut self, key: Key, rate: Rate, now: Duration) -> Verdict {
-        if let Err(wait) = self.global.take(self.limits.global_per_second, now) {
+    pub(in crate::simulator) fn take(&mut self, bot: Snowflake, key: Key, rate: Rate, now: Duration) -> Verdict {
+        let global = self
+            .global
+            .entry(bot)
+            .or_insert_with(|| Window::of(Duration::from_secs(1)));
+        if let Err(wait) = global.take(self.limits.global_per_second, now) {
             return Verdict::Global(wait);
         }
-        match self.take_apart(key, rate, now) {
+        match self.take_apart(bot, key, rate, now) {
             standing if standing.retry_after.is_zero() => Verdict::Passes(standing),
             standing => Verdict::Route(standing),
         }
     }
 
     /// A sub-limit: a bucket of its own that the global window doesn't count again.
-    pub(in crate::simulator) fn take_apart(&mut self, key: Key, rate: Rate, now: Duration) -> Standing {
+    pub(in crate::simulator) fn take_apart(&mut self, bot: Snowflake, key: Key, rate: Rate, now: Duration) -> Standing {
         if self.buckets.len() > 10_000 {
             // Channels come and go, and each has had its buckets; a full one says nothing.
             self.buckets.retain(|_, bucket| bucket.full_at > now);
         }
-        self.buckets.entry(key).or_default().take(rate, now)
+        self.buckets.entry((bot, key)).or_default().take(rate, now)
     }
 }
 
@@ -280,19 +284,35 @@ mod tests {
     }
 
     #[test]
+    fn each_bot_has_buckets_and_a_second_of_its_own() {
+        let mut limiter = Limiter::new(Limits {
+            global_per_second: 11,
+            ..Limits::default()
+        });
+        let key = ("PATCH /guilds/{guild_id}/members/{user_id}", Some(Snowflake(1)));
+        for bot in [7, 8] {
+            let mut take = || limiter.take(Snowflake(bot), key, MOVES, at(0));
+            (0..10).for_each(|_| assert!(matches!(take(), Verdict::Passes(_))));
+            assert!(matches!(take(), Verdict::Route(_)));
+            assert!(matches!(take(), Verdict::Global(_)));
+        }
+    }
+
+    #[test]
     fn each_guild_has_buckets_of_its_own_but_the_second_is_shared() {
+        let bot = Snowflake(7);
         let mut limiter = Limiter::new(Limits {
             global_per_second: 12,
             ..Limits::default()
         });
         let key = |guild| ("PATCH /guilds/{guild_id}/members/{user_id}", Some(Snowflake(guild)));
-        (0..10).for_each(|_| assert!(matches!(limiter.take(key(1), MOVES, at(0)), Verdict::Passes(_))));
-        assert!(matches!(limiter.take(key(1), MOVES, at(0)), Verdict::Route(_)));
-        assert!(matches!(limiter.take(key(2), MOVES, at(0)), Verdict::Passes(_)));
+        (0..10).for_each(|_| assert!(matches!(limiter.take(bot, key(1), MOVES, at(0)), Verdict::Passes(_))));
+        assert!(matches!(limiter.take(bot, key(1), MOVES, at(0)), Verdict::Route(_)));
+        assert!(matches!(limiter.take(bot, key(2), MOVES, at(0)), Verdict::Passes(_)));
         assert_eq!(
-            limiter.take(key(2), MOVES, at(400)),
+            limiter.take(bot, key(2), MOVES, at(400)),
             Verdict::Global(Duration::from_millis(600))
         );
-        assert!(matches!(limiter.take(key(2), MOVES, at(1000)), Verdict::Passes(_)));
+        assert!(matches!(limiter.take(bot, key(2), MOVES, at(1000)), Verdict::Passes(_)));
     }
 }

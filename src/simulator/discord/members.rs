@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     errors::Refusal,
-    events::Event,
+    events::{Event, What},
     form::{Form, Given},
     permissions::{Bits, in_channel},
     shapes,
@@ -92,15 +92,15 @@ impl Discord {
         if let Some(voice) = &member.voice
             && silenced != (member.mute, member.deaf)
         {
-            self.events.push(Event::Voice {
-                guild: guild_id,
+            let what = What::Voice {
                 user,
                 channel: Some(voice.channel_id),
                 session_id: voice.session_id.clone(),
-            });
+            };
+            self.events.push(Event::of(guild_id, what));
         }
         if nick != Given::Absent || roles != Given::Absent {
-            self.events.push(Event::MemberChanged(guild_id, user));
+            self.events.push(Event::of(guild_id, What::MemberChanged(user)));
         }
         match nick {
             Given::Value(nick) => member.nick = Some(nick).filter(|nick| !nick.is_empty()),

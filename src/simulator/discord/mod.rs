@@ -1,6 +1,7 @@
 //! The fake of Discord's REST API v10: authorises, limits and answers each request from the world. The gateway is told of what
 //! changes, in `gateway`.
 
+mod bots;
 mod build;
 mod channels;
 mod errors;
@@ -16,6 +17,7 @@ pub(super) mod picture;
 mod routes;
 mod shapes;
 pub mod snowflake;
+pub mod talk;
 pub(super) mod world;
 
 use std::{fmt::Write, time::Duration};
@@ -32,6 +34,7 @@ use self::{
     limits::{Limiter, Standing, Verdict},
     oauth::OAuth,
     routes::{Miss, Route},
+    talk::Talk,
     world::Discord,
 };
 use super::{
@@ -46,6 +49,7 @@ pub(super) struct DiscordSide {
     pub(super) limiter: Limiter,
     pub(super) oauth: OAuth,
     pub(super) gateway: Gateway,
+    pub(super) talk: Talk,
 }
 
 /// An answer, and whether the request was one the simulator knows.
@@ -89,10 +93,13 @@ impl DiscordSide {
     }
 
     fn judge(&mut self, call: &Call, path: &str, now: Duration) -> Answered {
-        if self.world.bot.must_name_itself && call.header("user-agent").unwrap_or_default().is_empty() {
+        if self.world.agent_required && call.header("user-agent").unwrap_or_default().is_empty() {
             return (Refusal::blocked_at_the_edge().into(), true);
         }
         if let Some(answered) = self.oauth.answer(&self.world, call, path, now) {
+            return answered;
+        }
+        if let Some(answered) = self.talk.answer(&mut self.world, call, path, now) {
             return answered;
         }
         let route = match Route::read(&call.method, path) {
@@ -105,11 +112,17 @@ impl DiscordSide {
         let token = call
             .header("authorization")
             .and_then(|value| value.strip_prefix("Bot "));
-        if route != Route::Gateway && token != Some(self.world.bot.token.as_str()) {
-            return (Refusal::unauthorized().into(), true);
-        }
+        let caller = match token.and_then(|token| self.world.bot_with(token)) {
+            Some(caller) => caller,
+            None if route == Route::Gateway => self.world.bot.id,
+            None => return (Refusal::unauthorized().into(), true),
+        };
+        self.world.caller = caller;
         let rate = route.rate(&self.limiter.limits);
-        match self.limiter.take((route.template(), route.top_level()), rate, now) {
+        match self
+            .limiter
+            .take(caller, (route.template(), route.top_level()), rate, now)
+        {
             Verdict::Global(wait) => (limited(wait, None, "global"), true),
             Verdict::Route(standing) => {
                 let mut answer = limited(standing.retry_after, None, "user");
@@ -139,15 +152,23 @@ impl DiscordSide {
         match route {
             Route::EditChannel(id) if Form::read(call).is_ok_and(|form| form.has("name")) => {
                 let rate = self.limiter.limits.channel_rename;
-                let standing = self.limiter.take_apart(("rename", Some(id)), rate, now);
+                let standing = self
+                    .limiter
+                    .take_apart(self.world.caller, ("rename", Some(id)), rate, now);
                 (!standing.retry_after.is_zero()).then(|| limited(standing.retry_after, None, "user"))
             }
             Route::CreateChannel(guild) => {
                 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
                 let cap = usize::try_from(self.limiter.limits.channels_per_day?).ok()?;
-                let guild = self.world.guilds.get_mut(&guild)?;
-                guild.creations.retain(|at| *at + DAY > now);
-                let opens = *guild.creations.get(guild.creations.len().checked_sub(cap)?)? + DAY;
+                let creations = self
+                    .world
+                    .guilds
+                    .get_mut(&guild)?
+                    .creations
+                    .entry(self.world.caller)
+                    .or_default();
+                creations.retain(|at| *at + DAY > now);
+                let opens = *creations.get(creations.len().checked_sub(cap)?)? + DAY;
                 Some(limited(opens.saturating_sub(now), Some(30_013), "user"))
             }
             _ => None,
@@ -163,17 +184,13 @@ impl DiscordSide {
         let body = match route {
             Route::Gateway => json!({ "url": self.gateway.url }),
             Route::GatewayBot => self.gateway_bot(now),
-            Route::Application => shapes::application(&world.bot, world.guilds.len()),
-            Route::CurrentUser => shapes::current_user(&world.bot),
-            Route::CurrentUserGuilds => world.guilds.values().map(|guild| own_guild(world, guild)).collect(),
+            Route::Application => shapes::application(world.calling(), own_guilds(world).count()),
+            Route::CurrentUser => shapes::current_user(world.calling()),
+            Route::CurrentUserGuilds => own_guilds(world).map(|guild| own_guild(world, guild)).collect(),
             Route::User(user) => world.show_user(user)?,
-            Route::Guild(id) => shapes::guild(&world.bot, world.guild(id)?),
-            Route::Roles(id) => world
-                .guild(id)?
-                .roles
-                .values()
-                .map(|role| shapes::role(&world.bot, role))
-                .collect(),
+            // Whether it exists is not for everybody to know.
+            Route::Guild(id) => shapes::guild(world.guild(id).map_err(|_| Refusal::unknown_guild())?),
+            Route::Roles(id) => world.guild(id)?.roles.values().map(shapes::role).collect(),
             Route::ListChannels(id) => world.list_channels(id)?,
             Route::CreateChannel(id) => {
                 let body = world.create_channel(id, Form::read(call)?, reason(), now)?;
@@ -193,17 +210,24 @@ impl DiscordSide {
             Route::Member(guild, user) => world.show_member(guild, user)?,
             Route::EditMember(guild, user) => world.edit_member(guild, user, Form::read(call)?, now)?,
             Route::VoiceState(guild, user) => world.show_voice_state(guild, user)?,
-            Route::OwnVoiceState(guild) => world.show_voice_state(guild, world.bot.id)?,
+            Route::OwnVoiceState(guild) => world.show_voice_state(guild, world.caller)?,
         };
         Ok(Answer::json(StatusCode::OK, &body))
     }
+}
+
+fn own_guilds(world: &Discord) -> impl Iterator<Item = &world::Guild> {
+    world
+        .guilds
+        .values()
+        .filter(|guild| guild.members.contains_key(&world.caller))
 }
 
 /// The partial guild of `GET /users/@me/guilds`.
 fn own_guild(world: &Discord, guild: &world::Guild) -> Value {
     json!({
         "id": guild.id, "name": guild.name, "icon": null, "banner": null, "features": [],
-        "owner": guild.owner_id == world.bot.id, "permissions": world.bot_in_guild(guild),
+        "owner": guild.owner_id == world.caller, "permissions": world.bot_in_guild(guild),
     })
 }
 

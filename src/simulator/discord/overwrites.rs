@@ -2,7 +2,7 @@
 
 use super::{
     errors::Refusal,
-    events::Event,
+    events::{Event, What},
     form::{Form, Given},
     permissions::{Bits, Overwrite, Whom},
     snowflake::Snowflake,
@@ -58,7 +58,7 @@ impl Discord {
         Ok(())
     }
 
-    fn change(&mut self, id: Snowflake, change: impl FnOnce(&mut Channel)) {
+    pub(in crate::simulator) fn change(&mut self, id: Snowflake, change: impl FnOnce(&mut Channel)) {
         let found = self
             .guilds
             .values_mut()
@@ -66,7 +66,7 @@ impl Discord {
         if let Some((guild, channel)) = found {
             change(channel);
             self.events
-                .push(Event::ChannelChanged(guild, Box::new(channel.clone())));
+                .push(Event::of(guild, What::ChannelChanged(Box::new(channel.clone()))));
         }
     }
 }

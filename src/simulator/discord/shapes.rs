@@ -155,7 +155,7 @@ pub(super) fn voice_flags(who: &Member, channel: Option<Snowflake>, session_id: 
 }
 
 /// OpenAPI `GuildRoleResponse`.
-pub(super) fn role(bot: &Bot, role: &Role) -> Value {
+pub(super) fn role(role: &Role) -> Value {
     let mut body = json!({
         "id": role.id,
         "name": role.name,
@@ -165,25 +165,25 @@ pub(super) fn role(bot: &Bot, role: &Role) -> Value {
         "color": 0,
         "colors": { "primary_color": 0, "secondary_color": null, "tertiary_color": null },
         "hoist": false,
-        "managed": role.managed,
+        "managed": role.bot.is_some(),
         "mentionable": false,
         "icon": null,
         "unicode_emoji": null,
         "flags": 0,
     });
-    if role.managed {
-        body["tags"] = json!({ "bot_id": bot.id });
+    if let Some(bot) = role.bot {
+        body["tags"] = json!({ "bot_id": bot });
     }
     body
 }
 
 /// OpenAPI `GuildWithCountsResponse`, without the counts.
-pub(super) fn guild(bot: &Bot, guild: &Guild) -> Value {
+pub(super) fn guild(guild: &Guild) -> Value {
     json!({
         "id": guild.id,
         "name": guild.name,
         "owner_id": guild.owner_id,
-        "roles": guild.roles.values().map(|r| role(bot, r)).collect::<Vec<_>>(),
+        "roles": guild.roles.values().map(role).collect::<Vec<_>>(),
         "icon": null, "description": null, "home_header": null, "splash": null, "discovery_splash": null, "banner": null,
         "features": [], "emojis": [], "stickers": [],
         "application_id": null, "region": "deprecated", "afk_channel_id": null, "afk_timeout": 300,

@@ -1,5 +1,6 @@
-//! The fake of FACEIT: the read side of the Data API, and the sender of webhooks; OAuth comes with a later issue.
+//! The fake of FACEIT: the read side of the Data API, signing in, and the sender of webhooks.
 
 pub(super) mod api;
+pub mod oauth;
 pub mod webhooks;
 pub(super) mod world;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Map, Value, json};
 
+use super::oauth::SignIn;
 use crate::simulator::{
     discord::limits::Window,
     world::{HubFile, PlayerFile, WorldFile},
@@ -16,6 +17,7 @@ pub(in crate::simulator) struct Faceit {
     pub(super) matches: BTreeMap<String, Match>,
     pub(super) players: BTreeMap<String, PlayerFile>,
     pub(super) hubs: BTreeMap<String, HubFile>,
+    pub(super) oauth: SignIn,
     /// How many calls this second, and which.
     pub(super) second: Window,
 }
@@ -60,6 +62,7 @@ impl Faceit {
             matches: BTreeMap::new(),
             players: players.collect(),
             hubs: hubs.collect(),
+            oauth: SignIn::new(file.faceit.client.clone()),
             second: Window::of(Duration::from_secs(1)),
         }
     }

@@ -1,3 +1,8 @@
 //! The admin part through real HTTP: signing in with the simulated Discord, sessions, roles, the API, and those who attack it.
 
+mod access;
+mod attacks;
+mod browser;
 mod discord_oauth;
+mod sign_in;
+mod tokens;

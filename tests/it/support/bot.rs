@@ -5,7 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use muster::{
     app::App,
     clock::Clock,
-    config::{Config, DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, ServeArgs, WebhookArgs},
+    config::{AdminArgs, Config, DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LinkingArgs, ServeArgs, WebhookArgs},
     domain::ids::{MatchId, PlayerId, UserId},
     domain::record::Record,
     simulator::{Delivered, Entry, Options, Side, Simulator, WorldFile},
@@ -21,6 +21,13 @@ use super::{bodies, database::Database};
 /// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 pub const SECRET: &str = "a-secret-for-the-tests";
+
+/// As players see the bot from outside: a test's browser knows that it is at `App::address` in truth.
+pub const REDIRECT: &str = "http://localhost/faceit/callback";
+/// Nobody looks it up: redirects to it are followed by hand.
+pub const PUBLIC_URL: &str = "http://muster.test";
+pub const JWT_SECRET: &str = "1:a-secret-for-the-sessions-of-the-tests";
+pub const ENCRYPTION_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 pub const GUILD: &str = "1000";
 pub const CATEGORY: &str = "1010";
@@ -352,6 +359,27 @@ fn config(simulator: &Simulator, database: &Database) -> Config {
             vc_category_id: some(CATEGORY),
             lobby_channel_id: some(LOBBY),
             ..GuildArgs::default()
+        },
+        linking: LinkingArgs {
+            faceit_client_id: some("simulated-faceit-client"),
+            faceit_client_secret: some("simulated-faceit-secret"),
+            faceit_redirect_uri: some(REDIRECT),
+            faceit_accounts_url: some(&addresses.faceit_accounts),
+            faceit_auth_url: some(&addresses.faceit_auth),
+            ..LinkingArgs::default()
+        },
+        admin: AdminArgs {
+            discord_client_id: some("900000000000000001"),
+            discord_client_secret: some("simulated-client-secret"),
+            public_url: some(PUBLIC_URL),
+            jwt_secret: some(JWT_SECRET),
+            muster_encryption_keys: some(ENCRYPTION_KEYS),
+            operator_ids: some(&member("lou").to_string()),
+            discord_authorize_url: some(&addresses.discord_authorize),
+            rate_limit_auth: some("1000/1"),
+            rate_limit_user: some("1000/1"),
+            rate_limit_guild: some("1000/1"),
+            ..AdminArgs::default()
         },
         listen_addr: some("127.0.0.1:0"),
         ..ServeArgs::default()

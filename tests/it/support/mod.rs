@@ -3,6 +3,7 @@
 
 pub mod bodies;
 pub mod bot;
+pub mod browser;
 pub mod database;
 pub mod scenario;
 pub mod service;

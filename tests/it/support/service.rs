@@ -35,7 +35,11 @@ impl Place {
     }
 
     pub async fn on(database: Database, linked: &[&str]) -> Self {
-        let world = WorldFile::parse(&world().to_string()).expect("the world fits together");
+        Self::in_world(database, world(), linked).await
+    }
+
+    pub async fn in_world(database: Database, world: Value, linked: &[&str]) -> Self {
+        let world = WorldFile::parse(&world.to_string()).expect("the world fits together");
         let options = Options {
             webhook_secret: SECRET.to_owned(),
             ..Options::default()

@@ -22,7 +22,7 @@ pub(super) fn ready(world: &Discord, session: &Session, guilds: &[Snowflake], ur
     let (id, count) = session.shard;
     json!({
         "v": 10,
-        "user": shapes::current_user(&world.bot),
+        "user": world.bots().find(|bot| bot.id == session.bot).map(shapes::current_user),
         "guilds": listed,
         "session_id": session.id,
         "session_type": "normal",
@@ -37,7 +37,7 @@ pub(super) fn ready(world: &Discord, session: &Session, guilds: &[Snowflake], ur
 
 /// GUILD_CREATE: the guild with its channels as this bot sees them. Without GUILD_MEMBERS only the bot itself and those in
 /// voice are among the members, and voice states come without theirs and without the guild (discord.js #5474).
-pub(super) fn guild_create(world: &Discord, session: &Session, guild: &Guild, voice: bool) -> Value {
+pub(super) fn guild_create(session: &Session, guild: &Guild, voice: bool) -> Value {
     let hidden = session.hidden.get(&guild.id);
     let channels = guild.channels.values().map(|channel| {
         let mut body = self::channel(guild, channel, hidden);
@@ -56,7 +56,7 @@ pub(super) fn guild_create(world: &Discord, session: &Session, guild: &Guild, vo
         .get(&session.bot)
         .filter(|bot| !voice || bot.voice.is_none());
     let members = own.into_iter().chain(seated()).map(shapes::member);
-    let mut body = shapes::guild(&world.bot, guild);
+    let mut body = shapes::guild(guild);
     for (name, value) in [
         ("joined_at", json!(shapes::JOINED_AT)),
         ("large", json!(guild.members.len() > session.large_threshold)),

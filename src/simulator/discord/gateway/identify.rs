@@ -12,7 +12,7 @@ use super::{
     session::Session,
     words::{Close, Identify, Resume},
 };
-use crate::simulator::discord::DiscordSide;
+use crate::simulator::discord::{DiscordSide, snowflake::Snowflake};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// One identify per key in this time.
@@ -40,7 +40,10 @@ impl Identifies {
 
 impl DiscordSide {
     pub(super) fn identify(&mut self, connection: u64, identify: Identify, now: Duration) -> Result<(), Close> {
-        let bot = self.bot_with(&identify.token).ok_or(Close::AuthenticationFailed)?;
+        let bot = self
+            .world
+            .bot_with(&identify.token)
+            .ok_or(Close::AuthenticationFailed)?;
         let shard = read_shard(identify.shard.as_ref())?;
         if identify.intents & !KNOWN_INTENTS != 0 {
             return Err(Close::InvalidIntents);
@@ -61,6 +64,7 @@ impl DiscordSide {
         let identifies = gateway.identifies.entry(bot).or_default();
         if let Some(key) = shard.0.checked_rem(concurrency) {
             if identifies.last.get(&key).is_some_and(|last| now < *last + SPACING) {
+                gateway.counts.identifies_refused += 1;
                 gateway.refuse_session(connection, false);
                 return Ok(());
             }
@@ -68,6 +72,13 @@ impl DiscordSide {
         }
         identifies.forget_old(now);
         identifies.today.push_back(now);
+        if identifies.today.len() > usize::try_from(gateway.options.identifies_per_day).unwrap_or(usize::MAX) {
+            // "All active sessions will be terminated, and the token will be reset" (Discord docs, Gateway).
+            let token = format!("reset-{}", self.world.mint.mint(now));
+            self.reset_token(bot, token, now);
+            return Err(Close::AuthenticationFailed);
+        }
+        gateway.counts.identifies += 1;
 
         let Some(open) = gateway.connections.get_mut(&connection) else {
             return Ok(());
@@ -86,8 +97,11 @@ impl DiscordSide {
     }
 
     pub(super) fn resume(&mut self, connection: u64, resume: &Resume, now: Duration) -> Result<(), Close> {
-        let bot = self.bot_with(&resume.token).ok_or(Close::AuthenticationFailed)?;
+        let bot = self.world.bot_with(&resume.token).ok_or(Close::AuthenticationFailed)?;
         let gateway = &mut self.gateway;
+        if gateway.mischief.strike_resume() {
+            gateway.sessions.remove(&resume.session_id);
+        }
         let window = Duration::from_millis(gateway.options.resume_window_ms);
         gateway.sessions.retain(|_, session| !session.expired(window, now));
         let Some(session) = gateway
@@ -95,6 +109,7 @@ impl DiscordSide {
             .get_mut(&resume.session_id)
             .filter(|session| session.bot == bot)
         else {
+            gateway.counts.resumes_refused += 1;
             gateway.refuse_session(connection, false);
             return Ok(());
         };
@@ -102,6 +117,7 @@ impl DiscordSide {
             return Err(Close::InvalidSeq);
         }
         if !session.remembers(resume.seq) {
+            gateway.counts.resumes_refused += 1;
             gateway.refuse_session(connection, false);
             return Ok(());
         }
@@ -110,6 +126,7 @@ impl DiscordSide {
             last.send(Out::Close(Close::Asked(4000)));
         }
         if let Some(open) = gateway.connections.get_mut(&connection) {
+            gateway.counts.resumes += 1;
             open.session = Some(session.id.clone());
             session.attach(connection, open.outbox.clone());
             session.replay(resume.seq);
@@ -118,16 +135,23 @@ impl DiscordSide {
         Ok(())
     }
 
-    /// Libraries send the token with or without its scheme.
-    fn bot_with(&self, token: &str) -> Option<crate::simulator::discord::snowflake::Snowflake> {
-        let token = token.strip_prefix("Bot ").unwrap_or(token);
-        (token == self.world.bot.token).then_some(self.world.bot.id)
+    /// A bot has another token from now on: its sessions end, its old token is worth nothing.
+    pub(in crate::simulator) fn reset_token(&mut self, bot: Snowflake, token: String, now: Duration) {
+        if let Some(known) = self.world.bot_mut(bot) {
+            known.token = token;
+        }
+        let of_bot = self.gateway.sessions.values().filter(|session| session.bot == bot);
+        let connections: Vec<u64> = of_bot.filter_map(Session::connection).collect();
+        for connection in connections {
+            self.gateway.close(connection, Close::AuthenticationFailed, now);
+        }
+        self.gateway.sessions.retain(|_, session| session.bot != bot);
     }
 
     /// The body of `GET /gateway/bot`.
     pub(in crate::simulator::discord) fn gateway_bot(&mut self, now: Duration) -> Value {
         let gateway = &mut self.gateway;
-        let identifies = gateway.identifies.entry(self.world.bot.id).or_default();
+        let identifies = gateway.identifies.entry(self.world.caller).or_default();
         identifies.forget_old(now);
         let used = u32::try_from(identifies.today.len()).unwrap_or(u32::MAX);
         let total = gateway.options.identifies_per_day;
@@ -150,7 +174,7 @@ impl DiscordSide {
 
 impl super::Gateway {
     /// Op 9: this session can't be, or can't be gone on with.
-    fn refuse_session(&self, connection: u64, resumable: bool) {
+    pub(super) fn refuse_session(&self, connection: u64, resumable: bool) {
         if let Some(open) = self.connections.get(&connection) {
             open.say(&json!({ "t": null, "s": null, "op": 9, "d": resumable }));
         }

@@ -7,6 +7,8 @@ mod identify;
 pub mod options;
 mod publish;
 mod session;
+pub mod steer;
+pub mod upsets;
 mod words;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -19,6 +21,8 @@ use self::{
     identify::Identifies,
     options::GatewayFile,
     session::Session,
+    steer::{Counts, Mischief},
+    upsets::Upsets,
     words::{Close, Word},
 };
 use super::{DiscordSide, limits::Window, snowflake::Snowflake};
@@ -53,6 +57,9 @@ pub(in crate::simulator) struct Gateway {
     sessions: BTreeMap<String, Session>,
     identifies: BTreeMap<Snowflake, Identifies>,
     opened: u64,
+    counts: Counts,
+    mischief: Mischief,
+    upsets: Upsets,
 }
 
 impl Gateway {
@@ -64,12 +71,16 @@ impl Gateway {
             sessions: BTreeMap::new(),
             identifies: BTreeMap::new(),
             opened: 0,
+            counts: Counts::default(),
+            mischief: Mischief::default(),
+            upsets: Upsets::default(),
         }
     }
 
     /// A client has connected: it is greeted, and what it shall hear comes out of the receiver.
     fn open(&mut self, version: Option<&str>) -> (u64, UnboundedReceiver<Out>) {
         self.opened += 1;
+        self.counts.connections += 1;
         let (outbox, waiting) = unbounded_channel();
         let greeting = json!({
             "t": null, "s": null, "op": 10,
@@ -84,6 +95,8 @@ impl Gateway {
         self.connections.insert(self.opened, connection);
         if version.is_some_and(|version| version != "10" && version != "9") {
             self.close(self.opened, Close::InvalidVersion, Duration::ZERO);
+        } else if let Some(end) = self.mischief.strike_greeting() {
+            self.end(self.opened, end, Duration::ZERO);
         }
         (self.opened, waiting)
     }
@@ -92,6 +105,7 @@ impl Gateway {
     fn close(&mut self, connection: u64, code: Close, now: Duration) {
         if let Some(open) = self.connections.get(&connection) {
             open.send(Out::Close(code));
+            *self.counts.closed.entry(code.code()).or_default() += 1;
         }
         self.forget(connection, !code.ends_session(), now);
     }
@@ -146,7 +160,10 @@ impl DiscordSide {
         let authenticated = open.session.is_some();
         match (Word::read(text)?, authenticated) {
             (Word::Heartbeat, _) => {
-                open.say(&json!({ "t": null, "s": null, "op": 11, "d": null }));
+                self.gateway.counts.heartbeats += 1;
+                if !self.gateway.mischief.heartbeats_unanswered {
+                    open.say(&json!({ "t": null, "s": null, "op": 11, "d": null }));
+                }
                 Ok(())
             }
             (Word::Identify(_) | Word::Resume(_), true) => Err(Close::AlreadyAuthenticated),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{bodies, session::Session};
 use crate::simulator::discord::{
     DiscordSide,
-    events::Event,
+    events::{Event, What},
     permissions::{Bits, Overwrite, Whom},
     shapes,
     snowflake::Snowflake,
@@ -21,9 +21,23 @@ impl DiscordSide {
     /// Tells everybody what happened since the last call.
     pub(in crate::simulator) fn publish(&mut self) {
         for event in std::mem::take(&mut self.world.events) {
-            for session in self.gateway.sessions.values_mut() {
-                tell(&self.world, session, &event);
+            let (due, times) = self.gateway.upsets.strike(event);
+            for event in due.iter().flat_map(|event| std::iter::repeat_n(event, times)) {
+                self.tell_all(event);
             }
+        }
+    }
+
+    /// Tells what was held back.
+    pub(in crate::simulator) fn release(&mut self) {
+        for event in self.gateway.upsets.release() {
+            self.tell_all(&event);
+        }
+    }
+
+    fn tell_all(&mut self, event: &Event) {
+        for session in self.gateway.sessions.values_mut() {
+            tell(&self.world, session, event);
         }
     }
 }
@@ -35,11 +49,17 @@ pub(super) fn guilds_of(world: &Discord, session: &Session) -> Vec<Snowflake> {
     own.map(|guild| guild.id).collect()
 }
 
-/// GUILD_CREATE.
+/// GUILD_CREATE, once Discord can reach the guild.
 pub(super) fn greet(world: &Discord, session: &mut Session, guild: Snowflake) {
-    let Some(guild) = world.guilds.get(&guild) else { return };
+    let Some(guild) = world
+        .guilds
+        .get(&guild)
+        .filter(|guild| !world.outages.contains(&guild.id))
+    else {
+        return;
+    };
     session.hidden.insert(guild.id, out_of_sight(guild, session.bot));
-    let body = bodies::guild_create(world, session, guild, session.wants(GUILD_VOICE_STATES));
+    let body = bodies::guild_create(session, guild, session.wants(GUILD_VOICE_STATES));
     session.dispatch("GUILD_CREATE", &body.to_string());
 }
 
@@ -59,54 +79,75 @@ fn out_of_sight(guild: &Guild, bot: Snowflake) -> BTreeSet<Snowflake> {
 }
 
 fn tell(world: &Discord, session: &mut Session, event: &Event) {
-    let Some(guild) = world.guilds.get(&event.guild()) else {
+    let Some(guild) = world.guilds.get(&event.guild).filter(|guild| session.serves(guild.id)) else {
         return;
     };
-    if !session.serves(guild.id) || !guild.members.contains_key(&session.bot) {
+    let name = event.what.name();
+    if let What::BotRemoved(bot) = &event.what
+        && *bot == session.bot
+        && session.wants(GUILDS)
+    {
+        session.hidden.remove(&guild.id);
+        // Without `unavailable`: that is how a bot learns that it was thrown out.
+        return session.dispatch(name, &json!({ "id": guild.id }).to_string());
+    }
+    let out = world.outages.contains(&guild.id) && !matches!(event.what, What::Outage);
+    if out || !guild.members.contains_key(&session.bot) {
         return;
     }
-    match event {
-        Event::Voice {
+    match &event.what {
+        What::Voice {
             user,
             channel,
             session_id,
-            ..
         } => {
             if let Some(member) = guild.members.get(user).filter(|_| session.wants(GUILD_VOICE_STATES)) {
                 let body = bodies::voice(guild, member, *channel, session_id);
-                session.dispatch("VOICE_STATE_UPDATE", &body.to_string());
+                session.dispatch(name, &body.to_string());
             }
             if *user == session.bot {
                 // To sit in a channel is to see it.
                 look_again(session, guild);
             }
         }
-        Event::MemberChanged(_, user) if *user == session.bot => {
-            // Sent about the bot itself whatever its intents.
-            if let Some(member) = guild.members.get(user) {
+        What::MemberChanged(user) => {
+            // Sent about the bot itself only, and that whatever its intents are.
+            if let Some(member) = guild.members.get(user).filter(|member| member.id == session.bot) {
                 let mut body = shapes::member(member);
                 body["guild_id"] = json!(guild.id);
-                session.dispatch("GUILD_MEMBER_UPDATE", &body.to_string());
+                session.dispatch(name, &body.to_string());
+                look_again(session, guild);
             }
-            look_again(session, guild);
         }
-        Event::MemberChanged(..) => {}
         _ if !session.wants(GUILDS) => {}
-        Event::ChannelCreated(_, channel) => show(session, guild, channel, "CHANNEL_CREATE"),
-        Event::ChannelChanged(_, channel) => show(session, guild, channel, "CHANNEL_UPDATE"),
-        Event::ChannelDeleted(_, channel) => {
+        What::ChannelCreated(channel) | What::ChannelChanged(channel) => show(session, guild, channel, name),
+        What::ChannelDeleted(channel) => {
             let body = bodies::channel(guild, channel, session.hidden.get(&guild.id));
-            session.dispatch("CHANNEL_DELETE", &body.to_string());
+            session.dispatch(name, &body.to_string());
             session.hidden.entry(guild.id).or_default().remove(&channel.id);
             look_again(session, guild);
         }
-        Event::RoleChanged(_, role) => {
+        // Its own role comes with its GUILD_CREATE.
+        What::RoleCreated(role) if guild.bot_roles.get(&session.bot) == Some(role) => {}
+        What::RoleCreated(role) | What::RoleChanged(role) => {
             if let Some(role) = guild.roles.get(role) {
-                let body = json!({ "guild_id": guild.id, "role": shapes::role(&world.bot, role) });
-                session.dispatch("GUILD_ROLE_UPDATE", &body.to_string());
+                let body = json!({ "guild_id": guild.id, "role": shapes::role(role) });
+                session.dispatch(name, &body.to_string());
             }
             look_again(session, guild);
         }
+        What::RoleDeleted(role) => {
+            session.dispatch(name, &json!({ "guild_id": guild.id, "role_id": role }).to_string());
+            look_again(session, guild);
+        }
+        What::GuildChanged => {
+            session.dispatch(name, &shapes::guild(guild).to_string());
+            look_again(session, guild);
+        }
+        What::BotAdded(bot) if *bot == session.bot => greet(world, session, guild.id),
+        What::Back => greet(world, session, guild.id),
+        What::Outage => session.dispatch(name, &json!({ "id": guild.id, "unavailable": true }).to_string()),
+        What::BotAdded(_) | What::BotRemoved(_) => {}
     }
 }
 

@@ -1,0 +1,177 @@
+//! Books the matches that news concern: everything that came in meanwhile at once, and again until it is stored. People whom no open match
+//! concerns cost one look into an index.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures::future::BoxFuture;
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::sleep,
+};
+
+use crate::{
+    clock::Clock,
+    domain::ids::{ChannelId, GuildId, UserId},
+    gateway::{pace::database_pause, taking_in::News},
+    store::{self, affected},
+};
+
+/// How many news are taken at once.
+const AT_ONCE: usize = 4_096;
+
+/// Where news go.
+#[derive(Clone)]
+pub(super) struct Booker {
+    news: mpsc::UnboundedSender<News>,
+    sent: Arc<AtomicU64>,
+    booked: watch::Receiver<u64>,
+}
+
+impl Booker {
+    pub fn book(&self, news: News) {
+        // Counted first, so that nobody takes it for booked before it is.
+        self.sent.fetch_add(1, Ordering::SeqCst);
+        // It outlives everybody who books.
+        let _ = self.news.send(news);
+    }
+
+    /// What was sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when so much is stored.
+    pub async fn booked(&self, count: u64) {
+        let mut booked = self.booked.clone();
+        // An error means that nothing is booked any more: then it never is.
+        if booked.wait_for(|booked| *booked >= count).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The booker, and the future that does the work until everybody who books is gone.
+pub(super) fn start(pool: store::Pool, clock: Clock, wake: Arc<Notify>) -> (Booker, BoxFuture<'static, ()>) {
+    let (news, mut waiting) = mpsc::unbounded_channel();
+    let (count, booked) = watch::channel(0);
+    let booker = Booker {
+        news,
+        sent: Arc::default(),
+        booked,
+    };
+    let work = async move {
+        let mut taken = Vec::new();
+        while waiting.recv_many(&mut taken, AT_ONCE).await > 0 {
+            let batch = Batch::of(&taken);
+            let mut told = false;
+            let booked = loop {
+                match batch.book(&pool, &clock).await {
+                    Ok(booked) => break booked,
+                    Err(error) => {
+                        if !told {
+                            tracing::warn!(%error, "what happened in Discord could not be booked; it is tried again until it works");
+                            told = true;
+                        }
+                        sleep(database_pause()).await;
+                    }
+                }
+            };
+            if booked > 0 {
+                wake.notify_one();
+            }
+            count.send_modify(|count| *count += taken.len() as u64);
+            taken.clear();
+        }
+    };
+    (booker, Box::pin(work))
+}
+
+/// News without repetitions.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Batch {
+    moved: BTreeSet<(GuildId, UserId)>,
+    gone: BTreeSet<ChannelId>,
+    permissions: BTreeSet<GuildId>,
+    back: BTreeSet<GuildId>,
+}
+
+impl Batch {
+    fn of(news: &[News]) -> Self {
+        let mut batch = Self::default();
+        for news in news {
+            match news {
+                News::Seats(guild, users) => batch.moved.extend(users.iter().map(|user| (*guild, *user))),
+                News::ChannelGone(guild, channel, users) => {
+                    batch.gone.insert(*channel);
+                    batch.moved.extend(users.iter().map(|user| (*guild, *user)));
+                    // There is room for another one.
+                    batch.permissions.insert(*guild);
+                }
+                News::Permissions(guild) => {
+                    batch.permissions.insert(*guild);
+                }
+                News::Back(guild) => {
+                    batch.back.insert(*guild);
+                }
+            }
+        }
+        // All their matches are booked anyway.
+        batch.moved.retain(|(guild, _)| !batch.back.contains(guild));
+        batch
+    }
+
+    /// How many bookings there were.
+    async fn book(&self, pool: &store::Pool, clock: &Clock) -> Result<u64, store::Error> {
+        let now = clock.now();
+        let connection = &mut *pool.acquire().await?;
+        let mut booked = 0;
+        if !self.moved.is_empty() {
+            booked += affected::book_players(connection, &list(&self.moved), now).await?;
+        }
+        if !self.gone.is_empty() {
+            booked += affected::book_channels(connection, &list(&self.gone), now).await?;
+        }
+        if !self.permissions.is_empty() {
+            booked += affected::book_refused(connection, &list(&self.permissions), now).await?;
+        }
+        if !self.back.is_empty() {
+            booked += affected::book_guilds(connection, &list(&self.back), now).await?;
+        }
+        Ok(booked)
+    }
+}
+
+fn list<T: Copy + Ord>(set: &BTreeSet<T>) -> Vec<T> {
+    set.iter().copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_booked_as_one_and_a_guild_that_is_back_covers_its_people() {
+        let guild = |id| GuildId::new(id).unwrap();
+        let user = |id| UserId::new(id).unwrap();
+        let batch = Batch::of(&[
+            News::Seats(guild(7), vec![user(1), user(2)]),
+            News::Seats(guild(7), vec![user(1)]),
+            News::Permissions(guild(7)),
+            News::Seats(guild(8), vec![user(1)]),
+            News::Back(guild(8)),
+        ]);
+        let expected = Batch {
+            moved: BTreeSet::from([(guild(7), user(1)), (guild(7), user(2))]),
+            permissions: BTreeSet::from([guild(7)]),
+            back: BTreeSet::from([guild(8)]),
+            ..Batch::default()
+        };
+        assert_eq!(batch, expected);
+    }
+}

@@ -1,0 +1,283 @@
+//! One shard for as long as we run: waits for the right to listen, connects, takes in what is told, saves, and connects again with a pause.
+
+use std::{pin::pin, time::Duration};
+
+use ::metrics::counter;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
+};
+use twilight_gateway::{Config, ShardId};
+
+use crate::{
+    discord::shards::Status,
+    gateway::{
+        Gateway,
+        bookings::Booker,
+        events::{self, Event},
+        identify::Identify,
+        lease::{Lease, Save, Taken},
+        link::{End, Heard, Link},
+        pace::Pace,
+        taking_in::Guilds,
+        words,
+    },
+    metrics,
+    store::gateway_sessions::{News, Session, Stored},
+};
+
+/// How often the session is saved: so much is told again after a kill.
+const SAVE_EVERY: Duration = Duration::from_secs(3);
+/// The same for a session that has just begun.
+const SAVE_FIRST: Duration = Duration::from_millis(200);
+/// After so long without a connection, what we know of the guilds is no longer good enough to decide by.
+const STALE_AFTER: Duration = Duration::from_secs(15);
+/// Discord wants so much time, at least and at most, between the loss of a session and the next one.
+const NEW_SESSION: (f64, f64) = (1.0, 5.0);
+/// How long the last save may take when we stop.
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Why we listen to a shard no longer.
+enum Over {
+    Stopping,
+    Fatal(&'static str),
+}
+
+pub(super) struct Listener {
+    gateway: Gateway,
+    id: ShardId,
+    config: Config<Identify>,
+    booker: Booker,
+    guilds: Guilds,
+    session: Option<Session>,
+    /// What was last handed over to be saved; None while nothing that is stored is ours.
+    saved: Option<Session>,
+    /// Since when we hear nothing.
+    deaf_since: Option<Instant>,
+}
+
+impl Listener {
+    pub fn new(gateway: Gateway, id: ShardId, config: Config<Identify>, booker: Booker) -> Self {
+        Self {
+            guilds: Guilds::new(gateway.voice.clone()),
+            gateway,
+            id,
+            config,
+            booker,
+            session: None,
+            saved: None,
+            deaf_since: None,
+        }
+    }
+
+    /// Until we stop, or Discord says something that only a person can help with.
+    pub async fn run(mut self) {
+        let Gateway { pool, clock, stop, .. } = self.gateway.clone();
+        loop {
+            self.tell(Status::StandingBy);
+            let Some((lease, stored)) = Lease::wait(&pool, &clock, self.id, &stop).await else {
+                return;
+            };
+            self.go_on(stored);
+            let (saves, waiting) = mpsc::channel(1);
+            let booker = self.booker.clone();
+            let mut keeping = pin!(lease.keep(waiting, booker));
+            let over = tokio::select! {
+                over = self.listen(saves) => Some(over),
+                kept = &mut keeping => match kept {
+                    Ok(()) => return,
+                    Err(Taken) => None,
+                },
+            };
+            self.guilds.forget();
+            match over {
+                None => tracing::warn!(shard = self.id.number(), "another process listens to this shard now"),
+                Some(over) => {
+                    if timeout(LEAVE_WITHIN, keeping).await.is_err() {
+                        tracing::warn!(
+                            shard = self.id.number(),
+                            "the gateway's session could not be saved at the end"
+                        );
+                    }
+                    if let Over::Fatal(why) = over {
+                        tracing::error!(shard = self.id.number(), "given up: {why}");
+                        self.tell(Status::Fatal { why: why.to_owned() });
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, status: Status) {
+        self.gateway.shards.set(self.id.number(), status);
+    }
+
+    fn go_on(&mut self, stored: Option<Stored>) {
+        let (session, guilds) = stored.map(|stored| (stored.session, stored.guilds)).unzip();
+        self.saved.clone_from(&session);
+        self.session = session;
+        self.guilds.restore(guilds.unwrap_or_default());
+        self.deaf_since = Some(Instant::now());
+    }
+
+    async fn listen(&mut self, saves: mpsc::Sender<Save>) -> Over {
+        let mut pace = Pace::default();
+        let mut ticks = interval(SAVE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.tell(Status::Connecting);
+            let mut link = Link::new(self.id, self.config.clone(), self.session.as_ref());
+            let end = self.hear(&mut link, &saves, &mut ticks).await;
+            self.session = link.session();
+            pace.lasted(link.active_for());
+            drop(link);
+            self.deaf_since.get_or_insert_with(Instant::now);
+            let Some(end) = end else {
+                // The very last; there is room as soon as the one before it is written.
+                if let Some(save) = self.changes() {
+                    let _ = saves.send(save).await;
+                }
+                return Over::Stopping;
+            };
+            let pause = match self.pause_after(end, &mut pace) {
+                Ok(pause) => pause,
+                Err(why) => return Over::Fatal(why),
+            };
+            if self.rest(pause, &saves, &mut ticks).await {
+                return Over::Stopping;
+            }
+        }
+    }
+
+    /// Everything that comes over one link; None when we are to stop.
+    async fn hear(&mut self, link: &mut Link, saves: &mpsc::Sender<Save>, ticks: &mut Interval) -> Option<End> {
+        let stop = self.gateway.stop.clone();
+        loop {
+            tokio::select! {
+                heard = link.next() => match heard {
+                    Heard::Text(text) => if self.take_in(&text) {
+                        // A session that is not saved can't be gone on with after a kill.
+                        ticks.reset_after(SAVE_FIRST);
+                    },
+                    Heard::End(end) => return Some(end),
+                },
+                _ = ticks.tick() => {
+                    self.session = link.session();
+                    self.tick(saves);
+                }
+                () = stop.cancelled() => {
+                    for text in link.hang_up().await {
+                        self.take_in(&text);
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Says whether a session has begun, or goes on.
+    fn take_in(&mut self, text: &str) -> bool {
+        let Some((name, event)) = events::read(text) else {
+            return false;
+        };
+        counter!(metrics::GATEWAY_EVENTS, "event" => name).increment(1);
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::warn!(shard = self.id.number(), event = name, %error, "an event of Discord's can't be read; skipped it");
+                return false;
+            }
+        };
+        let connected = matches!(event, Event::Ready(_) | Event::Resumed);
+        if connected {
+            tracing::info!(shard = self.id.number(), how = name, "connected to Discord's gateway");
+            counter!(metrics::GATEWAY_CONNECTIONS, "how" => name).increment(1);
+            self.deaf_since = None;
+            self.tell(Status::Up);
+        }
+        if let Some(news) = self.guilds.take_in(event) {
+            self.booker.book(news);
+        }
+        connected
+    }
+
+    /// How long to wait before the next link; an error when there is to be none.
+    fn pause_after(&mut self, end: End, pace: &mut Pace) -> Result<Duration, &'static str> {
+        let mut pause = pace.pause();
+        counter!(metrics::GATEWAY_ENDS, "why" => end.name()).increment(1);
+        let why = match end {
+            End::Closed { code, reason } => {
+                if let Some(fatal) = code.and_then(words::fatal) {
+                    self.session = None;
+                    return Err(fatal);
+                }
+                if code.is_some_and(words::session_is_lost) {
+                    self.session = None;
+                }
+                let code = code.map_or_else(|| "no code".to_owned(), |code| format!("code {code}"));
+                format!("Discord closed the connection ({code} {reason})")
+            }
+            End::Asked => "Discord asked us to connect again".to_owned(),
+            End::SessionLost => {
+                pause = pause.max(Duration::from_secs_f64(rand::random_range(
+                    NEW_SESSION.0..=NEW_SESSION.1,
+                )));
+                "Discord does not know our session any more".to_owned()
+            }
+            End::Unreachable(why) => {
+                // The address of the session may be the one that is down.
+                if let Some(session) = &mut self.session {
+                    session.resume_url = None;
+                }
+                format!("no connection to Discord's gateway: {why}")
+            }
+            End::Lost => "the connection was lost".to_owned(),
+        };
+        tracing::warn!(shard = self.id.number(), resumes = self.session.is_some(), again_in = ?pause, "{why}");
+        self.tell(Status::Down { why });
+        Ok(pause)
+    }
+
+    /// True when we are to stop.
+    async fn rest(&mut self, pause: Duration, saves: &mpsc::Sender<Save>, ticks: &mut Interval) -> bool {
+        let stop = self.gateway.stop.clone();
+        let mut over = pin!(sleep(pause));
+        loop {
+            tokio::select! {
+                () = &mut over => return false,
+                () = stop.cancelled() => return true,
+                _ = ticks.tick() => self.tick(saves),
+            }
+        }
+    }
+
+    fn tick(&mut self, saves: &mpsc::Sender<Save>) {
+        if self.deaf_since.is_some_and(|since| since.elapsed() >= STALE_AFTER) {
+            self.guilds.set_stale(true);
+        }
+        // While the last one is still being written, this one waits for the next tick.
+        if let Ok(room) = saves.try_reserve()
+            && let Some(save) = self.changes()
+        {
+            room.send(save);
+        }
+    }
+
+    /// What is to be saved; None when nothing happened.
+    fn changes(&mut self) -> Option<Save> {
+        let session = self.session.clone()?;
+        if self.saved.as_ref() == Some(&session) {
+            return None;
+        }
+        let whole = self.saved.replace(session.clone()).is_none();
+        Some(Save {
+            news: News {
+                session,
+                whole,
+                guilds: self.guilds.take_changed(),
+            },
+            after: self.booker.sent(),
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Floor 2: listens to Discord's gateway, keeps the map of who sits where, and books the matches that an event concerns. Moves nobody and
+//! decides nothing.
+
+mod bookings;
+mod events;
+mod identify;
+mod lease;
+mod link;
+mod listen;
+mod pace;
+mod taking_in;
+mod words;
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{sync::Notify, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+use twilight_gateway::{Config, ConfigBuilder, Intents, ShardId};
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    discord::{self, Client, Shards, VoiceMap, shards::Status},
+    gateway::{identify::Identify, listen::Listener, pace::Pace},
+    store,
+};
+
+/// Channels and guilds, and who is in voice. Neither needs Discord's approval.
+const INTENTS: Intents = Intents::GUILDS.union(Intents::GUILD_VOICE_STATES);
+/// How long the last bookings may take when we stop.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
+
+/// How to listen.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The bot's token, without the word `Bot`.
+    pub token: SecretString,
+    /// Another address than the one that Discord names.
+    pub url: Option<Url>,
+    /// Another number than the one that Discord recommends.
+    pub shards: Option<u32>,
+}
+
+/// What it works with; everything is shared.
+#[derive(Clone)]
+pub struct Gateway {
+    pub pool: store::Pool,
+    pub clock: Clock,
+    /// Says where the gateway is.
+    pub discord: Client,
+    pub voice: VoiceMap,
+    pub shards: Shards,
+    /// Fired after something was booked.
+    pub wake: Arc<Notify>,
+    pub options: Options,
+    pub stop: CancellationToken,
+}
+
+impl Gateway {
+    /// Listens until `stop`, then leaves so that the sessions can be resumed. Outlives the absence of Discord and of the database.
+    pub async fn run(self) {
+        let Some(bot) = self.find().await else { return };
+        let count = self.options.shards.unwrap_or(bot.shards).max(1);
+        let url = match &self.options.url {
+            Some(url) => url.as_str(),
+            None => &bot.url,
+        };
+        tracing::info!(
+            shards = count,
+            url,
+            sessions_left = bot.starts.remaining,
+            "listening to Discord's gateway"
+        );
+        let mut tasks = JoinSet::new();
+        let (booker, booking) = bookings::start(self.pool.clone(), self.clock.clone(), self.wake.clone());
+        tasks.spawn(booking);
+        let (identify, admitting) = identify::start(&self, bot.starts);
+        let admitting = tasks.spawn(admitting);
+        let config = self.config(url, identify);
+        let mut listeners = JoinSet::new();
+        for number in 0..count {
+            self.shards.set(number, Status::Connecting);
+            let shard = ShardId::new(number, count);
+            let listener = Listener::new(self.clone(), shard, config.clone(), booker.clone());
+            listeners.spawn(listener.run());
+        }
+        drop((booker, config));
+        while let Some(ended) = listeners.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a shard broke down; start Muster again, and report this");
+            }
+        }
+        admitting.abort();
+        let leave = async { while tasks.join_next().await.is_some() {} };
+        if timeout(LEAVE_WITHIN, leave).await.is_err() {
+            tracing::warn!("what happened last in Discord could not be booked; the next start hears of it again");
+        }
+    }
+
+    /// Where the gateway is; asked until it is known. None when we stop before.
+    async fn find(&self) -> Option<discord::gateway::GatewayBot> {
+        let mut pace = Pace::default();
+        loop {
+            let asked = self.stop.run_until_cancelled(self.discord.gateway_bot()).await?;
+            let error = match asked {
+                Ok(bot) => {
+                    self.shards.set_trouble(None);
+                    return Some(bot);
+                }
+                Err(error) => error,
+            };
+            let pause = pace.pause().max(error.retry_after().unwrap_or_default());
+            tracing::warn!(%error, again_in = ?pause, "could not ask Discord where its gateway is");
+            self.shards
+                .set_trouble(Some(format!("Discord does not say where its gateway is: {error}")));
+            self.stop.run_until_cancelled(tokio::time::sleep(pause)).await?;
+        }
+    }
+
+    fn config(&self, url: &str, identify: Identify) -> Config<Identify> {
+        let token = self.options.token.expose_secret().to_owned();
+        ConfigBuilder::new(token, INTENTS)
+            .proxy_url(url.trim_end_matches('/').to_owned())
+            .queue(identify)
+            .build()
+    }
+}

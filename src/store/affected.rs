@@ -1,0 +1,89 @@
+//! Books the open matches that something in Discord concerns, each kind of event in one statement. What is to be done about it is decided
+//! by the match's run.
+
+use sqlx::{Postgres, query::Query};
+
+use crate::{
+    domain::{
+        Timestamp,
+        ids::{ChannelId, GuildId, UserId},
+    },
+    store::{Connection, Error, convert, jobs::book_again},
+};
+
+/// A job that is dead stays so: what somebody does in Discord says nothing about why it died.
+macro_rules! book {
+    ($select:literal) => {
+        concat!(
+            "insert into jobs (key, due_at, wanted_since) select 'match:' || match_id, $1, $1 from (",
+            $select,
+            // Always in this order, so that two who book the same matches wait for each other in one direction only.
+            ") as affected (match_id) order by match_id ",
+            book_again!(),
+            " where jobs.dead_at is null"
+        )
+    };
+}
+
+/// Linked people changed their seats: the running matches that they play in, in that guild.
+pub async fn book_players(
+    connection: &mut Connection,
+    moved: &[(GuildId, UserId)],
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let guilds = bigints(moved.iter().map(|(guild, _)| guild.get()))?;
+    let users = bigints(moved.iter().map(|(_, user)| user.get()))?;
+    let query = sqlx::query(book!(
+        "select distinct m.match_id
+        from unnest($2::bigint[], $3::bigint[]) as moved (guild_id, discord_id)
+        join player_links l on l.discord_id = moved.discord_id
+        join matches m on jsonb_path_query_array(m.facts, '$.sides.*.roster[*].id') ? l.faceit_id
+            and m.guild_id = moved.guild_id
+        where m.closed_at is null and m.ended_at is null"
+    ));
+    run(connection, query.bind(now).bind(guilds).bind(users)).await
+}
+
+/// Channels were deleted: the running matches that they belonged to. Those of a match that is over are deleted by ourselves.
+pub async fn book_channels(connection: &mut Connection, gone: &[ChannelId], now: Timestamp) -> Result<u64, Error> {
+    let channels = bigints(gone.iter().map(|channel| channel.get()))?;
+    let query = sqlx::query(book!(
+        "select distinct m.match_id from active_matches a join matches m using (match_id)
+        where a.channel_id = any ($2) and m.closed_at is null and m.ended_at is null"
+    ));
+    run(connection, query.bind(now).bind(channels)).await
+}
+
+/// What the bot may do in these guilds may have changed: the open matches there that Discord refused something for.
+pub async fn book_refused(connection: &mut Connection, guilds: &[GuildId], now: Timestamp) -> Result<u64, Error> {
+    let guilds = bigints(guilds.iter().map(|guild| guild.get()))?;
+    let query = sqlx::query(book!(
+        "select a.match_id from active_matches a join matches m using (match_id)
+        where a.guild_id = any ($2) and (a.blocked_why is not null or a.access_blocked is not null)
+            and m.closed_at is null
+        union
+        select m.match_id from matches m join match_members p using (match_id)
+        where m.guild_id = any ($2) and m.closed_at is null and p.placement = 'refused'"
+    ));
+    run(connection, query.bind(now).bind(guilds)).await
+}
+
+/// Nobody knows what happened in these guilds meanwhile: all open matches there.
+pub async fn book_guilds(connection: &mut Connection, guilds: &[GuildId], now: Timestamp) -> Result<u64, Error> {
+    let guilds = bigints(guilds.iter().map(|guild| guild.get()))?;
+    let query = sqlx::query(book!(
+        "select match_id from matches where guild_id = any ($2) and closed_at is null"
+    ));
+    run(connection, query.bind(now).bind(guilds)).await
+}
+
+async fn run(
+    connection: &mut Connection,
+    query: Query<'_, Postgres, sqlx::postgres::PgArguments>,
+) -> Result<u64, Error> {
+    Ok(query.execute(connection).await?.rows_affected())
+}
+
+fn bigints(ids: impl Iterator<Item = u64>) -> Result<Vec<i64>, Error> {
+    ids.map(convert::to_bigint).collect()
+}

@@ -1,0 +1,199 @@
+//! What each route of the admin part needs, in one table, and the gate that keeps it. A route that is not in the table is not served.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tracing::error;
+
+use crate::{
+    domain::ids::GuildId,
+    web::{
+        auth::{Admin, login::append_cookie, roles::Role, session::LIVES},
+        refused::Refused,
+    },
+};
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Anybody; so many times from one address.
+    Nothing,
+    /// Somebody who is signed in.
+    Session,
+    /// At least this role in the guild of the path.
+    Guild(Role),
+    /// One of `OPERATOR_IDS`.
+    Operator,
+}
+
+impl Needs {
+    /// For people.
+    pub fn words(self) -> String {
+        match self {
+            Self::Nothing => "nothing".to_owned(),
+            Self::Session => "a session".to_owned(),
+            Self::Guild(role) => format!("{} in the server", word(role)),
+            Self::Operator => "operator".to_owned(),
+        }
+    }
+}
+
+/// Method, path as the router has it, and what it needs.
+pub type Rule = (&'static str, &'static str, Needs);
+
+/// Every route of the admin part.
+pub const RULES: &[Rule] = &[
+    ("GET", "/api/openapi.json", Needs::Nothing),
+    ("GET", "/api/docs", Needs::Nothing),
+    ("GET", "/api/auth/login", Needs::Nothing),
+    ("GET", "/api/auth/discord/login", Needs::Nothing),
+    ("GET", "/api/auth/callback", Needs::Nothing),
+    ("GET", "/api/auth/discord/callback", Needs::Nothing),
+    ("POST", "/api/auth/exchange", Needs::Nothing),
+    ("GET", "/api/auth/me", Needs::Session),
+    ("POST", "/api/auth/logout", Needs::Session),
+    ("GET", "/api/auth/sessions", Needs::Session),
+    ("DELETE", "/api/auth/sessions/{session}", Needs::Session),
+];
+
+/// The guild of the path, and what the caller may do in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    pub guild: GuildId,
+    pub role: Role,
+}
+
+/// Lets through who may pass, with his `Session` and `Access` in the request's extensions.
+pub async fn gate(
+    State(admin): State<Arc<Admin>>,
+    path: MatchedPath,
+    parameters: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let method = request.method().clone();
+    let needs = match needs(&method, path.as_str()) {
+        Some(needs) => needs,
+        None if is_listed(path.as_str()) => return wrong_method(path.as_str()),
+        None => {
+            error!(%method, path = path.as_str(), "a route is not in the table of access; it is shut");
+            return Refused::internal().into_response();
+        }
+    };
+    match admit(&admin, needs, &parameters, &mut request).await {
+        Err(refused) => refused.into_response(),
+        Ok(renewed) => {
+            let mut response = next.run(request).await;
+            let has_cookie = response.headers().contains_key(header::SET_COOKIE);
+            if let Some(token) = renewed.filter(|_| !has_cookie) {
+                append_cookie(&mut response, &admin.cookies.set_session(token, LIVES));
+            }
+            response
+        }
+    }
+}
+
+fn needs(method: &Method, path: &str) -> Option<Needs> {
+    let method = if method == Method::HEAD { "GET" } else { method.as_str() };
+    let rule = RULES.iter().find(|rule| (rule.0, rule.1) == (method, path));
+    rule.map(|rule| rule.2)
+}
+
+fn is_listed(path: &str) -> bool {
+    RULES.iter().any(|rule| rule.1 == path)
+}
+
+fn wrong_method(path: &str) -> Response {
+    let allowed: Vec<&str> = RULES.iter().filter(|rule| rule.1 == path).map(|rule| rule.0).collect();
+    let allowed = allowed.join(", ");
+    let message = format!("this address takes {allowed}");
+    let mut response = Refused::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message).into_response();
+    if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
+/// Gives the token that the cookie is to be renewed with.
+async fn admit(
+    admin: &Admin,
+    needs: Needs,
+    parameters: &RawPathParams,
+    request: &mut Request,
+) -> Result<Option<String>, Refused> {
+    if needs == Needs::Nothing {
+        admin.limits.address(address(admin, request).ip())?;
+        return Ok(None);
+    }
+    let session = admin.recognise(request.headers()).await?;
+    admin.limits.user(session.user)?;
+    admin.check_origin(&session, request.method(), request.headers())?;
+    match needs {
+        Needs::Operator if !admin.is_operator(session.user) => {
+            return Err(Refused::forbidden("only the people of OPERATOR_IDS may do that"));
+        }
+        Needs::Guild(least) => {
+            let named = parameters.iter().find(|(name, _)| *name == "guild").map(|(_, id)| id);
+            let guild = named.and_then(guild_id).ok_or_else(no_such_guild)?;
+            let role = admin.role_in(session.user, guild).await?;
+            // Whoever is not in it does not learn whether it exists.
+            if role == Role::None {
+                return Err(no_such_guild());
+            }
+            admin.limits.guild(guild)?;
+            if role < least {
+                let message = format!("this needs the role {}, and you are {}", word(least), word(role));
+                return Err(Refused::forbidden(message));
+            }
+            request.extensions_mut().insert(Access { guild, role });
+        }
+        _ => {}
+    }
+    let renewed = session.renewed.clone();
+    request.extensions_mut().insert(session);
+    Ok(renewed)
+}
+
+fn no_such_guild() -> Refused {
+    Refused::not_found("you are in no Discord server with this id")
+}
+
+/// As Discord writes ids, and no other way.
+fn guild_id(text: &str) -> Option<GuildId> {
+    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| plain)
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::None => "none",
+        Role::Viewer => "viewer",
+        Role::Staff => "staff",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}
+
+/// The caller's address: the connection's, or the one that the outermost of our own proxies saw.
+fn address(admin: &Admin, request: &Request) -> SocketAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = peer.map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
+    forwarded(request.headers(), admin.settings.proxies).map_or(peer, |ip| SocketAddr::new(ip, 0))
+}
+
+/// What stands further left than our own proxies wrote may be made up.
+fn forwarded(headers: &HeaderMap, proxies: usize) -> Option<std::net::IpAddr> {
+    let all: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let at = all.len().checked_sub(proxies).filter(|_| proxies > 0)?;
+    all.get(at)?.trim().parse().ok()
+}

@@ -1,0 +1,110 @@
+//! What the API says of itself: OpenAPI 3.1 as JSON, and a page for people made of it here, without anything from elsewhere.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    Json, Router,
+    http::{HeaderValue, header},
+    response::{Html, IntoResponse},
+    routing::get,
+};
+use serde_json::Value;
+use utoipa::{
+    OpenApi,
+    openapi::{
+        OpenApi as Description,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::web::{access::RULES, auth::Admin};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Muster",
+        description = "The admin API. Sign in at /api/auth/login; unsafe requests by cookie carry the csrf_token of \
+                       /api/auth/me in x-csrf-token. Every error is {error, message, details?}."
+    ),
+    security(("cookie" = []), ("bearer" = [])),
+    tags((name = "auth", description = "Signing in, and one's own account"))
+)]
+struct Basis;
+
+/// Title and ways to sign in.
+pub(super) fn basis() -> Description {
+    let mut description = Basis::openapi();
+    let components = description.components.get_or_insert_with(Default::default);
+    components.add_security_scheme(
+        "cookie",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("muster_session"))),
+    );
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .build();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    description
+}
+
+struct Line {
+    method: String,
+    path: String,
+    summary: String,
+    needs: String,
+}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Muster API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884}
+code{font-size:.95em}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}</style></head>
+<body><h1>Muster API</h1>
+<p>{{ about }}</p>
+<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1). To sign in: <a href="/api/auth/login">/api/auth/login</a>.</p>
+<table><thead><tr><th>Call</th><th>Does</th><th>Needs</th></tr></thead><tbody>
+{% for line in lines %}<tr><td><code>{{ line.method }} {{ line.path }}</code></td><td>{{ line.summary }}</td><td>{{ line.needs }}</td></tr>
+{% endfor %}</tbody></table></body></html>
+"#
+)]
+struct Page {
+    about: String,
+    lines: Vec<Line>,
+}
+
+pub(super) fn serve(router: Router<Arc<Admin>>, description: Description) -> Router<Arc<Admin>> {
+    let json = serde_json::to_value(&description).unwrap_or_default();
+    let page = page(&json).render().unwrap_or_default();
+    let show = move || async move {
+        let policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
+        let policy = HeaderValue::from_static(policy);
+        ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response()
+    };
+    router
+        .route("/api/openapi.json", get(move || async move { Json(json) }))
+        .route("/api/docs", get(show))
+}
+
+fn page(json: &Value) -> Page {
+    let summary = |method: &str, path: &str| {
+        let described = &json["paths"][path][method.to_ascii_lowercase()];
+        described["summary"].as_str().map(str::to_owned)
+    };
+    let lines = RULES.iter().filter_map(|(method, path, needs)| {
+        Some(Line {
+            method: (*method).to_owned(),
+            path: (*path).to_owned(),
+            summary: summary(method, path)?,
+            needs: needs.words(),
+        })
+    });
+    Page {
+        about: json["info"]["description"].as_str().unwrap_or_default().to_owned(),
+        lines: lines.collect(),
+    }
+}

@@ -1,0 +1,127 @@
+//! Who is there: signing in with Discord, sessions, their tokens, and what somebody may do in a guild. Decided here from Discord's data,
+//! never from what a client says.
+
+pub mod account;
+pub mod cookies;
+pub mod jwt;
+pub mod limits;
+pub mod login;
+pub mod roles;
+pub mod session;
+pub mod tokens;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use secrecy::SecretString;
+use url::Url;
+
+use self::{
+    cookies::Cookies,
+    jwt::Keys,
+    limits::{Limits, Windows},
+    roles::{InstalledIn, OwnGuilds, RolesOf},
+};
+use crate::{
+    clock::Clock,
+    discord::{self, oauth::OAuth},
+    domain::ids::{GuildId, UserId},
+    seal::Ring,
+    store,
+};
+
+/// The settings of the admin part.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The application's id at Discord.
+    pub client_id: String,
+    pub client_secret: SecretString,
+    /// Where people reach us: scheme, host and port.
+    pub public_url: Url,
+    /// The consent page.
+    pub authorize_url: Url,
+    pub jwt: Keys,
+    pub ring: Ring,
+    /// Origins of pages that may call us from browsers, besides our own.
+    pub frontends: Vec<String>,
+    /// Who may see deliveries and pause everything.
+    pub operators: BTreeSet<UserId>,
+    pub windows: Windows,
+    /// So many proxies in front of us add to `X-Forwarded-For`.
+    pub proxies: usize,
+}
+
+/// What every handler of the admin part needs.
+pub struct Admin {
+    pub settings: Settings,
+    pub pool: store::Pool,
+    pub clock: Clock,
+    /// The bot.
+    pub discord: discord::Client,
+    pub oauth: OAuth,
+    pub(super) cookies: Cookies,
+    pub(super) limits: Limits,
+    own_guilds: Cache<UserId, Arc<OwnGuilds>>,
+    roles_of: Cache<(GuildId, UserId), Arc<RolesOf>>,
+    installed: Cache<(), Arc<InstalledIn>>,
+}
+
+/// People cached at once, at most.
+const CACHED: u64 = 10_000;
+/// What is cached is never used after this long.
+const FRESH: Duration = Duration::from_secs(60);
+
+impl Admin {
+    /// `api` is the base of Discord's REST API.
+    pub fn new(
+        settings: Settings,
+        pool: store::Pool,
+        clock: Clock,
+        discord: discord::Client,
+        api: &Url,
+    ) -> Result<Self, discord::oauth::Error> {
+        let oauth = OAuth::new(
+            api,
+            &settings.authorize_url,
+            &settings.client_id,
+            settings.client_secret.clone(),
+        )?;
+        let secure = settings.public_url.scheme() == "https";
+        Ok(Self {
+            cookies: Cookies::new(&settings.jwt.cookie_key(), secure),
+            limits: Limits::new(settings.windows, &clock),
+            own_guilds: Cache::builder().max_capacity(CACHED).time_to_live(FRESH).build(),
+            roles_of: Cache::builder().max_capacity(CACHED).time_to_live(FRESH).build(),
+            installed: Cache::builder().max_capacity(1).time_to_live(FRESH).build(),
+            settings,
+            pool,
+            clock,
+            discord,
+            oauth,
+        })
+    }
+
+    /// Where Discord sends people back to.
+    pub fn callback(&self) -> Url {
+        let mut url = self.settings.public_url.clone();
+        url.set_path("/api/auth/callback");
+        url
+    }
+
+    /// Our own origin, as browsers write it.
+    pub fn origin(&self) -> String {
+        self.settings.public_url.origin().ascii_serialization()
+    }
+
+    pub fn is_operator(&self, user: UserId) -> bool {
+        self.settings.operators.contains(&user)
+    }
+
+    /// Removes what has expired; to be called now and then.
+    pub async fn tidy(&self) -> Result<(), store::Error> {
+        self.limits.tidy();
+        let mut connection = self.pool.acquire().await?;
+        store::sessions::remove_expired(&mut connection, self.clock.now()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! What somebody may do in a guild: owner, admin, staff, viewer or nothing, from Discord's own data, at most a minute old.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    discord::oauth::OwnGuild,
+    domain::{
+        Timestamp,
+        ids::{GuildId, UserId},
+    },
+    web::{
+        auth::{Admin, FRESH},
+        refused::Refused,
+    },
+};
+
+const ADMINISTRATOR: u64 = 1 << 3;
+const MANAGE_GUILD: u64 = 1 << 5;
+
+/// From least to most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Not in the guild, as far as Discord tells us.
+    None,
+    /// A member.
+    Viewer,
+    /// Has a role that the guild's settings name.
+    Staff,
+    /// May manage the server.
+    Admin,
+    Owner,
+}
+
+/// A person's guilds.
+pub struct OwnGuilds {
+    at: Timestamp,
+    pub guilds: Vec<OwnGuild>,
+}
+
+/// Somebody's roles in a guild; none when he is not in it.
+pub struct RolesOf {
+    at: Timestamp,
+    roles: Vec<u64>,
+}
+
+/// The guilds that the bot is in.
+pub struct InstalledIn {
+    at: Timestamp,
+    pub guilds: Vec<GuildId>,
+}
+
+impl Admin {
+    fn is_fresh(&self, at: Timestamp) -> bool {
+        Duration::try_from(self.clock.now() - at).is_ok_and(|age| age < FRESH)
+    }
+
+    /// The guilds that somebody is in; asked once for all who ask at the same time.
+    pub async fn guilds_of(&self, user: UserId) -> Result<Arc<OwnGuilds>, Refused> {
+        if let Some(known) = self.own_guilds.get(&user).await
+            && !self.is_fresh(known.at)
+        {
+            self.own_guilds.invalidate(&user).await;
+        }
+        let ask = async {
+            let at = self.clock.now();
+            let oauth = self.oauth.clone();
+            let list = move |token| {
+                let oauth = oauth.clone();
+                async move { oauth.guilds(&token).await }
+            };
+            let guilds = self.as_person(user, list).await?;
+            Ok(Arc::new(OwnGuilds { at, guilds }))
+        };
+        let known = self.own_guilds.try_get_with(user, ask).await;
+        known.map_err(|refused: Arc<Refused>| (*refused).clone())
+    }
+
+    /// Remembers guilds that were just asked for.
+    pub async fn remember_guilds(&self, user: UserId, guilds: Vec<OwnGuild>) {
+        let at = self.clock.now();
+        self.own_guilds.insert(user, Arc::new(OwnGuilds { at, guilds })).await;
+    }
+
+    pub async fn forget(&self, user: UserId) {
+        self.own_guilds.invalidate(&user).await;
+    }
+
+    /// The guilds that the bot is in.
+    pub async fn installed(&self) -> Result<Arc<InstalledIn>, Refused> {
+        if let Some(known) = self.installed.get(&()).await
+            && !self.is_fresh(known.at)
+        {
+            self.installed.invalidate(&()).await;
+        }
+        let ask = async {
+            let at = self.clock.now();
+            let guilds = self.discord.own_guilds().await.map_err(Refused::from)?;
+            Ok(Arc::new(InstalledIn { at, guilds }))
+        };
+        let known = self.installed.try_get_with((), ask).await;
+        known.map_err(|refused: Arc<Refused>| (*refused).clone())
+    }
+
+    /// What somebody may do in a guild.
+    pub async fn role_in(&self, user: UserId, guild: GuildId) -> Result<Role, Refused> {
+        let own = self.guilds_of(user).await?;
+        match own.guilds.iter().find(|own| own.id == guild) {
+            Some(own) => self.role_of(user, own).await,
+            None => Ok(Role::None),
+        }
+    }
+
+    pub async fn role_of(&self, user: UserId, own: &OwnGuild) -> Result<Role, Refused> {
+        if own.owner {
+            return Ok(Role::Owner);
+        }
+        if own.permissions & (ADMINISTRATOR | MANAGE_GUILD) != 0 {
+            return Ok(Role::Admin);
+        }
+        let staff = self.staff_roles(own.id).await?;
+        if staff.is_empty() {
+            return Ok(Role::Viewer);
+        }
+        let has = self.discord_roles(user, own.id).await?;
+        let is_staff = has.roles.iter().any(|role| staff.contains(role));
+        Ok(if is_staff { Role::Staff } else { Role::Viewer })
+    }
+
+    /// The Discord roles that make somebody staff in a guild.
+    async fn staff_roles(&self, _guild: GuildId) -> Result<Vec<u64>, Refused> {
+        Ok(Vec::new())
+    }
+
+    async fn discord_roles(&self, user: UserId, guild: GuildId) -> Result<Arc<RolesOf>, Refused> {
+        let key = (guild, user);
+        if let Some(known) = self.roles_of.get(&key).await
+            && !self.is_fresh(known.at)
+        {
+            self.roles_of.invalidate(&key).await;
+        }
+        let ask = async {
+            let at = self.clock.now();
+            let roles = self.discord.roles_of(guild, user).await.map_err(Refused::from)?;
+            let roles = roles.unwrap_or_default();
+            Ok(Arc::new(RolesOf { at, roles }))
+        };
+        let known = self.roles_of.try_get_with(key, ask).await;
+        known.map_err(|refused: Arc<Refused>| (*refused).clone())
+    }
+}

@@ -1,0 +1,4 @@
+//! Linking: the store's rules, FACEIT's sign-in, slash commands, and what is left of somebody who erased himself.
+
+mod rules;
+mod sign_in;
