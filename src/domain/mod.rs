@@ -7,12 +7,13 @@ pub mod event;
 pub mod ids;
 pub mod job;
 pub mod match_facts;
+mod placing;
 pub mod plan;
 pub mod record;
 pub mod rehearse;
 pub mod render;
-pub mod setting_text;
 pub mod seats;
+pub mod setting_text;
 pub mod settings;
 mod tear_down;
 
