@@ -2,11 +2,12 @@
 
 use crate::domain::{
     Timestamp,
+    binding::{created, deleted, forget, found},
     event::{Event, Reading, Source, State},
     ids::{ChannelId, Faction, UserId},
     match_facts::{MatchFacts, Phase, Side, Status},
     plan::{Action, Destination, Outcome, Seat},
-    record::{Blocked, Member, Placement, Record, Slot},
+    record::{Member, Placement, Record},
 };
 
 /// Changes `state` by what `event` tells.
@@ -134,70 +135,6 @@ fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: Timestamp) 
     }
 }
 
-fn created(record: &mut Record, faction: Faction, outcome: &Outcome, now: Timestamp) {
-    let Some(slot) = record.slots.get_mut(&faction) else {
-        return;
-    };
-    match outcome {
-        Outcome::Created(channel) => {
-            slot.channel = Some(*channel);
-            slot.blocked = None;
-        }
-        other => {
-            slot.access.clear();
-            slot.blocked = Some(Blocked {
-                why: refusal(other),
-                at: now,
-            });
-        }
-    }
-    slot.intended_at = None;
-}
-
-fn found(record: &mut Record, faction: Faction, since: Timestamp, outcome: &Outcome, now: Timestamp) {
-    let Some(slot) = record.slots.get_mut(&faction) else {
-        return;
-    };
-    let Outcome::Found(channels) = outcome else {
-        slot.blocked = Some(Blocked {
-            why: refusal(outcome),
-            at: now,
-        });
-        return;
-    };
-    let ours = slot.channel;
-    let mut channels = channels.iter().copied().filter(|channel| ours != Some(*channel));
-    slot.blocked = None;
-    if slot.intended_at.take().is_some() {
-        slot.channel = channels.next();
-        slot.uncertain_since = Some(slot.uncertain_since.map_or(since, |first| first.min(since)));
-    } else {
-        slot.uncertain_since = None;
-    }
-    slot.strays.extend(channels);
-}
-
-fn deleted(record: &mut Record, faction: Faction, channel: ChannelId, outcome: &Outcome, now: Timestamp) {
-    let Some(slot) = record.slots.get_mut(&faction) else {
-        return;
-    };
-    match outcome {
-        Outcome::Done | Outcome::Gone => {
-            slot.blocked = None;
-            slot.strays.remove(&channel);
-            if slot.channel == Some(channel) {
-                forget(record, faction);
-            }
-        }
-        other => {
-            slot.blocked = Some(Blocked {
-                why: refusal(other),
-                at: now,
-            })
-        }
-    }
-}
-
 fn access_changed(
     record: &mut Record,
     faction: Faction,
@@ -277,26 +214,5 @@ fn moved(state: &mut State, user: UserId, to: Destination, outcome: &Outcome, no
         Destination::Out => {
             state.seats.insert(user, Seat::Nowhere);
         }
-    }
-}
-
-/// The channel of a faction is gone: whoever was in it was put out by Discord.
-fn forget(record: &mut Record, faction: Faction) {
-    record.members.retain(|_, member| member.faction != faction);
-    let keep = |slot: &Slot| slot.uncertain_since.is_some() || !slot.strays.is_empty();
-    if let Some(slot) = record.slots.get_mut(&faction) {
-        slot.channel = None;
-        slot.access.clear();
-        slot.access_blocked = None;
-        if !keep(slot) {
-            record.slots.remove(&faction);
-        }
-    }
-}
-
-fn refusal(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Refused(why) => why.clone(),
-        other => format!("Discord's answer was unexpected: {other}"),
     }
 }

@@ -1,6 +1,7 @@
 //! Floor 0, the core: what we know of a match, what we want, and the next step from one to the other. No I/O, no clock, no randomness.
 
 pub mod absorb;
+mod binding;
 pub mod decide;
 pub mod desired;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod render;
 pub mod seats;
 pub mod setting_text;
 pub mod settings;
+mod standing;
 mod tear_down;
 
 #[cfg(test)]
