@@ -322,7 +322,11 @@ fn examine(sync: &Sync, webhook: &crate::config::Webhook) -> web::Examine {
         pool: Some(sync.sources.pool.clone()),
         faceit: Some(sync.sources.faceit.clone()),
         discord: Some(sync.discord.clone()),
-        wanted: sync.sources.default_guild.as_deref().map(|settings| Wanted::new(settings, true)),
+        wanted: sync
+            .sources
+            .default_guild
+            .as_deref()
+            .map(|settings| Wanted::new(settings, true)),
         clock: sync.sources.clock.clone(),
     };
     Arc::new(move || {

@@ -1,7 +1,7 @@
 //! The command line: which commands there are, and what each prints. The work is done elsewhere.
 
-mod guilds;
 mod doctor;
+mod guilds;
 mod keys;
 mod links;
 mod replay;

@@ -37,7 +37,7 @@ pub use self::{
         limits::{Limits, Rate},
         permissions::Bits,
         snowflake::Snowflake,
-        talk::{Ask, Asked, Post, Signature, Way},
+        talk::{Ask, Asked, Post, Signature},
     },
     faceit::webhooks::{Delivered, DeliveryError},
     faults::{Cut, Fault},

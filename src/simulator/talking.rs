@@ -1,6 +1,6 @@
 //! What people say to the application and see of it, for tests and control calls: commands, buttons, messages. The rules are in `discord::talk`.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -10,21 +10,17 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use super::{
     Simulator,
     control::{Outcome, done, read},
-    discord::talk::{Ask, Asked, Post, Signature, Way},
+    discord::talk::{Ask, Asked, Post, Signature, Talk, pending::FIRST_WITHIN},
     exchange::Answer,
     state::{ControlError, Shared},
 };
 
-/// How long Discord waits for the first answer.
-const WITHIN: Duration = Duration::from_secs(3);
-
 impl Simulator {
-    /// Where commands go by HTTP.
+    /// Where commands go by HTTP; over the gateway without an address.
     pub fn set_interactions_target(&self, url: Option<String>) {
         self.shared.lock().discord.talk.target = url;
     }
@@ -65,28 +61,32 @@ impl Simulator {
 }
 
 async fn send(shared: &Shared, ask: &Ask) -> Result<Asked, ControlError> {
-    let (outgoing, target) = {
+    let (outgoing, by_http) = {
         let mut state = shared.lock();
         let now = state.clock.now();
         let discord = &mut state.discord;
         let outgoing = discord.talk.ask(&mut discord.world, ask, now)?;
-        (outgoing, discord.talk.target.clone())
+        let target = discord.talk.target.clone();
+        let by_http = target.map(|target| (target, discord.talk.sign(&outgoing.text, ask.signature, now)));
+        if by_http.is_none() {
+            discord.tell_application(&outgoing);
+        }
+        (outgoing, by_http)
     };
     let id = outgoing.id;
-    if ask.way == Way::Gateway {
-        return Err(ControlError::Malformed(
-            "interactions over the gateway are not modelled yet".to_owned(),
-        ));
-    }
-    let (status, body) = post_signed(target, outgoing.text, &outgoing.headers).await?;
-    if status == 200 {
-        let mut state = shared.lock();
-        if !state.discord.talk.answered_inline(id, &body) {
-            return Err(ControlError::Malformed(format!(
-                "that is no answer to an interaction: {body}"
-            )));
+    let (status, body) = match by_http {
+        Some((target, headers)) => {
+            let (status, body) = post_signed(target, outgoing.text, &headers).await?;
+            if status == 200 {
+                answered_inline(shared, id, &body)?;
+            }
+            (status, body)
         }
-    }
+        None => match tokio::time::timeout(FIRST_WITHIN, outgoing.answered).await {
+            Ok(Ok(body)) => (204, body),
+            Ok(Err(_)) | Err(_) => (0, Value::Null),
+        },
+    };
     Ok(Asked {
         id: id.to_string(),
         status,
@@ -94,25 +94,34 @@ async fn send(shared: &Shared, ask: &Ask) -> Result<Asked, ControlError> {
     })
 }
 
+/// The answer that came back in the receiver's own response.
+fn answered_inline(shared: &Shared, id: super::Snowflake, body: &Value) -> Result<(), ControlError> {
+    let mut state = shared.lock();
+    let now = state.clock.now();
+    let discord = &mut state.discord;
+    let refused = discord.talk.first_answer(&mut discord.world, id, body, now);
+    refused.map_err(|why| ControlError::Malformed(format!("that is no answer to an interaction ({why:?}): {body}")))
+}
+
 async fn ping(shared: &Shared, signature: Signature) -> Result<Asked, ControlError> {
-    let (text, headers, target) = {
+    let text = Talk::ping();
+    let (headers, target) = {
         let state = shared.lock();
-        let (text, headers) = state.discord.talk.ping(signature, state.clock.now());
-        (text, headers, state.discord.talk.target.clone())
+        let talk = &state.discord.talk;
+        (talk.sign(&text, signature, state.clock.now()), talk.target.clone())
     };
-    let (status, body) = post_signed(target, text, &headers).await?;
+    let none = || ControlError::Malformed("no address for interactions is set".to_owned());
+    let (status, body) = post_signed(target.ok_or_else(none)?, text, &headers).await?;
     let id = "1".to_owned();
     Ok(Asked { id, status, body })
 }
 
 async fn post_signed(
-    target: Option<String>,
+    target: String,
     text: String,
     headers: &[(&'static str, String)],
 ) -> Result<(u16, Value), ControlError> {
-    let none = || ControlError::Malformed("no address for interactions is set".to_owned());
-    let target = target.ok_or_else(none)?;
-    let client = reqwest::Client::builder().timeout(WITHIN).no_proxy().build();
+    let client = reqwest::Client::builder().timeout(FIRST_WITHIN).no_proxy().build();
     let client = client.map_err(|error| ControlError::Malformed(error.to_string()))?;
     let mut request = client
         .post(target)

@@ -14,6 +14,7 @@ use super::support::bot::PATIENCE;
 mod bots;
 mod faults;
 mod rules;
+mod talk;
 mod telling;
 
 const GUILD: &str = "1000";

@@ -46,6 +46,7 @@ refusals! {
     answered_already = BAD_REQUEST, 40060, "Interaction has already been acknowledged.";
     blocked_at_the_edge = FORBIDDEN, 40333, "internal network error";
     missing_access = FORBIDDEN, 50001, "Missing Access";
+    empty_message = BAD_REQUEST, 50006, "Cannot send an empty message";
     takes_no_messages = FORBIDDEN, 50007, "Cannot send messages to this user";
     missing_permissions = FORBIDDEN, 50013, "Missing Permissions";
     invalid_webhook_token = UNAUTHORIZED, 50027, "Invalid Webhook Token";

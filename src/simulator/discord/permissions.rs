@@ -15,7 +15,8 @@ pub struct Bits(pub u64);
 
 impl Bits {
     pub const NONE: Self = Self(0);
-    pub const ALL: Self = Self(u64::MAX);
+    /// What an owner and an administrator have: bits 0 to 52.
+    pub const ALL: Self = Self((1 << 53) - 1);
     pub const ADMINISTRATOR: Self = Self(1 << 3);
     pub const MANAGE_CHANNELS: Self = Self(1 << 4);
     pub const VIEW_CHANNEL: Self = Self(1 << 10);

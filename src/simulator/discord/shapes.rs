@@ -101,7 +101,7 @@ pub(super) fn current_user(bot: &Bot) -> Value {
     body
 }
 
-fn bot_user(bot: &Bot) -> Value {
+pub(super) fn bot_user(bot: &Bot) -> Value {
     json!({
         "id": bot.id, "username": bot.name, "discriminator": "0001", "global_name": null, "avatar": null,
         "avatar_decoration_data": null, "banner": null, "accent_color": null, "collectibles": null,

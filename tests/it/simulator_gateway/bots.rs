@@ -1,6 +1,6 @@
 //! Several bots: each with its own token, guilds, permissions and buckets.
 
-use muster::simulator::Side;
+use muster::simulator::{Limits, Rate, Side};
 use reqwest::Method;
 use serde_json::json;
 
@@ -32,6 +32,14 @@ async fn move_ada(simulator: &Simulator, token: &str, channel: &str) -> (u16, Va
 #[tokio::test]
 async fn each_bot_spends_its_own_bucket() {
     let simulator = start_with_mover(Value::Null).await;
+    let member_edit = Rate {
+        limit: 10,
+        per_ms: 600_000,
+    };
+    simulator.set_limits(Limits {
+        member_edit,
+        ..Limits::default()
+    });
     for token in ["simulated-bot-token", "mover-token"] {
         for turn in 0..10 {
             let target = if turn % 2 == 0 { "1013" } else { LOBBY };

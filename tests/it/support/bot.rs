@@ -5,7 +5,9 @@ use std::{sync::OnceLock, time::Duration};
 use muster::{
     app::App,
     clock::Clock,
-    config::{AdminArgs, Config, DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LinkingArgs, ServeArgs, WebhookArgs},
+    config::{
+        AdminArgs, Config, DatabaseArgs, DiscordArgs, FaceitArgs, GuildArgs, LinkingArgs, ServeArgs, WebhookArgs,
+    },
     domain::ids::{MatchId, PlayerId, UserId},
     domain::record::Record,
     simulator::{Delivered, Entry, Options, Side, Simulator, WorldFile},

@@ -11,6 +11,7 @@ use crate::simulator::discord::{
     permissions::{Bits, Overwrite, Whom},
     shapes,
     snowflake::Snowflake,
+    talk::ask::Outgoing,
     world::{Channel, Discord, Guild},
 };
 
@@ -33,6 +34,20 @@ impl DiscordSide {
         for event in self.gateway.upsets.release() {
             self.tell_all(&event);
         }
+    }
+
+    /// INTERACTION_CREATE, whatever the intents are; what happened before is told before.
+    pub(in crate::simulator) fn tell_application(&mut self, outgoing: &Outgoing) {
+        self.publish();
+        let bot = self.world.bot.id;
+        let hears = |session: &&mut Session| match outgoing.guild {
+            Some(guild) => session.serves(guild),
+            // Direct messages are the first shard's.
+            None => session.shard.0 == 0,
+        };
+        let own = self.gateway.sessions.values_mut().filter(|session| session.bot == bot);
+        own.filter(hears)
+            .for_each(|session| session.dispatch("INTERACTION_CREATE", &outgoing.text));
     }
 
     fn tell_all(&mut self, event: &Event) {

@@ -1,17 +1,22 @@
-//! The people's side: run a command, press a button, type into a field; sent as Discord sends it, signed or badly signed, and what is seen then.
+//! The people's side: run a command, press a button, type into a field. What they do is checked as Discord's clients check it, and
+//! written down as the interaction that the application is told of.
 
 use std::time::Duration;
 
-use ed25519_dalek::Signer as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 
-use super::{Talk, interactions::Pending};
+use super::{
+    Talk, options,
+    pending::{BUTTON, COMMAND, Pending, TYPING},
+};
 use crate::simulator::{
     discord::{
-        permissions, shapes,
+        permissions::{Bits, in_channel, in_guild},
+        shapes,
         snowflake::Snowflake,
-        world::{Discord, Guild, Member},
+        world::{Discord, Kind},
     },
     state::ControlError,
 };
@@ -22,6 +27,8 @@ use crate::simulator::{
 pub struct Ask {
     /// Where; empty for a direct message.
     pub guild_id: String,
+    /// The guild's first text channel that he sees, unless another channel is named.
+    pub channel_id: Option<String>,
     pub user_id: String,
     /// A command, with its subcommand if it has one: `muster who`.
     pub command: String,
@@ -31,19 +38,11 @@ pub struct Ask {
     pub focused: Option<String>,
     /// Press the button with this id instead of running a command.
     pub button: String,
-    /// The interaction whose answer the button is on.
+    /// The message that the button is on, or the interaction whose first answer it is on.
     pub of: String,
     pub locale: Option<String>,
-    pub way: Way,
+    /// Over HTTP only.
     pub signature: Signature,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Way {
-    #[default]
-    Http,
-    Gateway,
 }
 
 /// How a call over HTTP is signed.
@@ -65,17 +64,21 @@ pub enum Signature {
 #[derive(Clone, Debug, Serialize)]
 pub struct Asked {
     pub id: String,
-    /// The receiver's status; 0 when it was not reached or took longer than Discord waits. 0 over the gateway, too.
+    /// The receiver's status by HTTP, 204 for an answer to what the gateway told. 0 when there was none while Discord waited.
     pub status: u16,
+    /// What the receiver said by HTTP; the first answer to what the gateway told.
     pub body: Value,
 }
 
-/// A call to be made, with its headers.
+/// An interaction to be told of.
 #[derive(Debug)]
 pub(in crate::simulator) struct Outgoing {
     pub id: Snowflake,
+    /// Where it happened; nowhere for a direct message.
+    pub guild: Option<Snowflake>,
     pub text: String,
-    pub headers: Vec<(&'static str, String)>,
+    /// Hears of the first answer.
+    pub answered: oneshot::Receiver<Value>,
 }
 
 impl Talk {
@@ -86,202 +89,143 @@ impl Talk {
         ask: &Ask,
         now: Duration,
     ) -> Result<Outgoing, ControlError> {
-        let user: Snowflake = ask.user_id.parse().map_err(ControlError::Malformed)?;
-        let id = world.mint.mint(now);
-        let token = format!("interaction-token-{id}-{:016x}", rand::random::<u64>());
-        let (kind, data, of) = if ask.button.is_empty() {
-            let kind = if ask.focused.is_some() { 4 } else { 2 };
-            (kind, self.command(world, ask)?, None)
-        } else {
-            let of: Snowflake = ask.of.parse().map_err(ControlError::Malformed)?;
-            self.check_button(of, user, &ask.button)?;
-            (3, json!({"custom_id": ask.button, "component_type": 2}), Some(of))
+        let user = id(&ask.user_id)?;
+        let guild_id = (!ask.guild_id.is_empty()).then(|| id(&ask.guild_id)).transpose()?;
+        let interaction = world.mint.mint(now);
+        let token = format!("interaction-token-{interaction}-{:016x}", rand::random::<u64>());
+        let mut body = match guild_id {
+            Some(guild) => in_a_guild(world, guild, user, ask)?,
+            None => {
+                let member = world.guilds.values().find_map(|guild| guild.members.get(&user));
+                let member = member.ok_or_else(|| ControlError::Unknown(format!("there is nobody {user}")))?;
+                let who = shapes::user(member);
+                let channel = self.direct_with(world, user, now);
+                json!({
+                    "user": who, "context": 1, "app_permissions": Bits::ALL, "channel_id": channel,
+                    "channel": { "id": channel, "type": 1, "flags": 0, "last_message_id": null, "recipients": [who] },
+                    "authorizing_integration_owners": {"0": "0"},
+                })
+            }
         };
-        let mut body = json!({
-            "id": id, "application_id": world.bot.id, "type": kind, "data": data, "token": token, "version": 1,
-            "locale": ask.locale.clone().unwrap_or_else(|| "en-US".to_owned()),
-            "entitlements": [], "authorizing_integration_owners": {}, "attachment_size_limit": 10_485_760,
-            "app_permissions": "53478928",
-        });
-        if ask.guild_id.is_empty() {
-            let member = world.guilds.values().find_map(|guild| guild.members.get(&user));
-            let member = member.ok_or_else(|| ControlError::Unknown(format!("there is nobody {user}")))?;
-            body["user"] = shapes::user(member);
-            body["context"] = json!(1);
+        let (kind, data, on) = if ask.button.is_empty() {
+            let kind = if ask.focused.is_some() { TYPING } else { COMMAND };
+            (kind, self.command(world, ask, guild_id, user)?, None)
         } else {
-            let guild_id: Snowflake = ask.guild_id.parse().map_err(ControlError::Malformed)?;
-            let none = || ControlError::Unknown(format!("there is no guild {guild_id}"));
-            let guild = world.guilds.get(&guild_id).ok_or_else(none)?;
-            let nobody = || ControlError::Unknown(format!("there is no member {user}"));
-            let member = guild.members.get(&user).ok_or_else(nobody)?;
-            body["member"] = member_of(guild, member);
-            body["guild_id"] = json!(guild_id);
-            body["guild_locale"] = json!("en-US");
-            body["context"] = json!(0);
+            let on = self.with_button(id(&ask.of)?, user, &ask.button)?;
+            (
+                BUTTON,
+                json!({ "id": 2, "custom_id": ask.button, "component_type": 2 }),
+                Some(on),
+            )
+        };
+        for (name, value) in [
+            ("id", json!(interaction)),
+            ("application_id", json!(world.bot.id)),
+            ("type", json!(kind)),
+            ("data", data),
+            ("token", json!(token)),
+            ("version", json!(1)),
+            ("locale", json!(ask.locale.as_deref().unwrap_or("en-US"))),
+            ("entitlements", json!([])),
+            ("attachment_size_limit", json!(10_485_760)),
+        ] {
+            body[name] = value;
         }
-        if let Some(of) = of {
-            body["message"] = message(world, of);
+        if let Some(on) = on {
+            body["message"] = self.show(world, on).unwrap_or_default();
         }
-        self.asked.insert(
-            id,
-            Pending {
-                token,
-                user,
-                at: now,
-                kind,
-                of,
-                answered: None,
-                shown: None,
-                private: false,
-                choices: Value::Null,
-                further: Vec::new(),
-                pinged: false,
-            },
-        );
-        let text = body.to_string();
-        let headers = self.sign(&text, ask.signature, now);
-        Ok(Outgoing { id, text, headers })
-    }
-
-    /// A ping, as Discord sends it when an address is entered and now and then later.
-    pub(in crate::simulator) fn ping(
-        &self,
-        signature: Signature,
-        now: Duration,
-    ) -> (String, Vec<(&'static str, String)>) {
-        let text = json!({
-            "id": "1", "application_id": "1", "type": 1, "token": "ping", "version": 1, "entitlements": [],
-            "authorizing_integration_owners": {}, "attachment_size_limit": 10_485_760, "app_permissions": "0",
-            "user": {"id": "1", "username": "discord", "discriminator": "0", "avatar": null},
+        let channel = body["channel_id"].as_str().unwrap_or_default();
+        let what = if kind == BUTTON { &ask.button } else { &ask.command };
+        let (pending, answered) = Pending::new(token, (id(channel)?, user), now, (kind, what.clone()), on);
+        self.asked.insert(interaction, pending);
+        Ok(Outgoing {
+            id: interaction,
+            guild: guild_id,
+            text: body.to_string(),
+            answered,
         })
-        .to_string();
-        let headers = self.sign(&text, signature, now);
-        (text, headers)
     }
 
-    fn sign(&self, text: &str, signature: Signature, now: Duration) -> Vec<(&'static str, String)> {
-        let age = if signature == Signature::Stale { 600 } else { 0 };
-        let timestamp = now.as_secs().saturating_sub(age).to_string();
-        let signed = match signature {
-            Signature::Bad => format!("{timestamp}another body"),
-            _ => format!("{timestamp}{text}"),
-        };
-        let bytes = self.key.sign(signed.as_bytes()).to_bytes();
-        let hex = match signature {
-            Signature::Garbled => "not hexadecimal".to_owned(),
-            _ => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        };
-        match signature {
-            Signature::Missing => Vec::new(),
-            _ => vec![("x-signature-ed25519", hex), ("x-signature-timestamp", timestamp)],
-        }
-    }
-
-    /// The data of a command: it must be registered, with these options.
-    fn command(&self, world: &Discord, ask: &Ask) -> Result<Value, ControlError> {
+    /// The data of a command: it must be registered, show where he is, be allowed to him, and take these options.
+    fn command(
+        &self,
+        world: &Discord,
+        ask: &Ask,
+        guild: Option<Snowflake>,
+        user: Snowflake,
+    ) -> Result<Value, ControlError> {
         let mut words = ask.command.split(' ');
-        let (name, sub) = (words.next().unwrap_or_default(), words.next());
-        let guild = ask.guild_id.parse().ok();
+        let name = words.next().unwrap_or_default();
         let everywhere = self.commands(None);
         let here = guild.map(|guild| self.commands(Some(guild))).unwrap_or_default();
-        let unknown = || ControlError::Unknown(format!("there is no command /{}", ask.command));
-        let found = here.iter().chain(&everywhere).find(|command| command["name"] == name);
-        let command = found.ok_or_else(unknown)?;
-        let listed = |of: &Value| of["options"].as_array().cloned().unwrap_or_default();
-        let options = match sub {
-            None => listed(command),
-            Some(sub) => {
-                let all = listed(command);
-                listed(all.iter().find(|option| option["name"] == sub).ok_or_else(unknown)?)
-            }
+        let unknown = || ControlError::Unknown(format!("there is no command /{} here", ask.command));
+        let context = u64::from(guild.is_none());
+        let shows = |command: &&Value| {
+            let contexts = command["contexts"].as_array();
+            command["name"] == name && contexts.is_none_or(|contexts| contexts.contains(&json!(context)))
         };
-        let mut resolved = json!({"users": {}, "members": {}});
-        let mut given = Vec::new();
-        for option in &options {
-            let name = option["name"].as_str().unwrap_or_default();
-            let Some(value) = ask.options.get(name) else {
-                if option["required"] == true && ask.focused.is_none() {
-                    return Err(ControlError::Malformed(format!("the option {name} is required")));
-                }
-                continue;
-            };
-            let mut entry = json!({"name": name, "type": option["type"], "value": value});
-            if let Some(user) = value["user"].as_str() {
-                entry["value"] = json!(user);
-                let id: Snowflake = user.parse().map_err(ControlError::Malformed)?;
-                if let Some(member) = world.guilds.values().find_map(|guild| guild.members.get(&id)) {
-                    resolved["users"][user] = shapes::user(member);
-                }
+        let command = here.iter().chain(&everywhere).find(shows).ok_or_else(unknown)?;
+        let asks_for = command["default_member_permissions"].as_str();
+        if let (Some(bits), Some(guild)) = (asks_for.and_then(|bits| bits.parse().ok()), guild) {
+            let guild = &world.guilds[&guild];
+            let own = guild
+                .members
+                .get(&user)
+                .map_or(Bits::NONE, |member| in_guild(guild, member));
+            if own != Bits::ALL && (bits == 0 || !own.contains(Bits(bits))) {
+                return Err(ControlError::Barred(format!("/{name} is not for {user}")));
             }
-            if ask.focused.as_deref() == Some(name) {
-                entry["focused"] = json!(true);
-            }
-            given.push(entry);
         }
-        let known = |name: &String| options.iter().any(|option| option["name"] == name.as_str());
-        if let Some(odd) = ask.options.keys().find(|name| !known(name)) {
-            return Err(ControlError::Malformed(format!("/{} has no option {odd}", ask.command)));
+        let path: Vec<&str> = words.collect();
+        let mut resolved = json!({});
+        let options = options::fill(world, guild, command, &path, ask, &mut resolved)?.ok_or_else(unknown)?;
+        let mut data = json!({ "id": command["id"], "name": name, "type": 1, "options": options });
+        if resolved.as_object().is_some_and(|resolved| !resolved.is_empty()) {
+            data["resolved"] = resolved;
         }
-        let options = match sub {
-            None => json!(given),
-            Some(sub) => json!([{"name": sub, "type": 1, "options": given}]),
-        };
-        Ok(json!({"id": command["id"], "name": name, "type": 1, "options": options, "resolved": resolved}))
-    }
-
-    fn check_button(&self, of: Snowflake, user: Snowflake, button: &str) -> Result<(), ControlError> {
-        let unseen = || ControlError::Unknown(format!("{user} sees no button {button} there"));
-        let pending = self.asked.get(&of).ok_or_else(unseen)?;
-        let visible = !pending.private || pending.user == user;
-        let shown = pending.shown.as_ref().ok_or_else(unseen)?;
-        let rows = shown["components"].as_array().cloned().unwrap_or_default();
-        let mut buttons = rows
-            .iter()
-            .flat_map(|row| row["components"].as_array().cloned().unwrap_or_default());
-        if visible && buttons.any(|there| there["custom_id"] == button) {
-            Ok(())
-        } else {
-            Err(unseen())
-        }
-    }
-
-    /// The answer that came back in the receiver's own response; false when it isn't one.
-    pub(in crate::simulator) fn answered_inline(&mut self, id: Snowflake, body: &Value) -> bool {
-        self.first_answer(id, body).is_ok()
-    }
-
-    /// What is seen of an answer: `state` is `waiting`, `failed` (no answer within 3 s), `thinking`, or `answered`.
-    pub(in crate::simulator) fn see(&self, id: &str, now: Duration) -> Result<Value, ControlError> {
-        let id: Snowflake = id.parse().map_err(ControlError::Malformed)?;
-        let none = || ControlError::Unknown(format!("there is no interaction {id}"));
-        let pending = self.asked.get(&id).ok_or_else(none)?;
-        let state = match (pending.answered, &pending.shown) {
-            (None, _) if now > pending.at + Duration::from_secs(3) => "failed",
-            (None, _) => "waiting",
-            (Some(5), None) => "thinking",
-            _ => "answered",
-        };
-        let shown = pending.shown.clone().unwrap_or_default();
-        Ok(json!({
-            "state": state, "private": pending.private, "content": shown["content"], "components": shown["components"],
-            "embeds": shown["embeds"], "files": shown["files"], "choices": pending.choices, "further": pending.further,
-            "pinged": pending.pinged,
-        }))
+        Ok(data)
     }
 }
 
-fn member_of(guild: &Guild, member: &Member) -> Value {
-    let mut body = shapes::member(member);
-    body["permissions"] = json!(permissions::in_guild(guild, member));
-    body
+/// What an interaction says of the place and the person.
+fn in_a_guild(world: &Discord, guild: Snowflake, user: Snowflake, ask: &Ask) -> Result<Value, ControlError> {
+    let none = || ControlError::Unknown(format!("there is no guild {guild}"));
+    let guild = world.guilds.get(&guild).ok_or_else(none)?;
+    let nobody = || ControlError::Unknown(format!("there is no member {user}"));
+    let member = guild.members.get(&user).ok_or_else(nobody)?;
+    let named = ask.channel_id.as_deref().map(id).transpose()?;
+    let channel = match named {
+        Some(named) => guild
+            .channels
+            .get(&named)
+            .ok_or_else(|| ControlError::Unknown(format!("there is no channel {named} in guild {}", guild.id)))?,
+        None => {
+            let mut talked_in: Vec<_> = guild
+                .channels
+                .values()
+                .filter(|channel| channel.kind != Kind::Category)
+                .collect();
+            talked_in.sort_by_key(|channel| {
+                let seen = in_channel(guild, channel, member).contains(Bits::VIEW_CHANNEL);
+                (!seen, channel.kind != Kind::Text, channel.position, channel.id)
+            });
+            let none = || ControlError::Unknown(format!("guild {} has no channel to talk in", guild.id));
+            talked_in.first().copied().ok_or_else(none)?
+        }
+    };
+    let bot = guild.members.get(&world.bot.id);
+    let app = bot.map_or(Bits::NONE, |bot| in_channel(guild, channel, bot));
+    let mut place = shapes::channel(guild, channel);
+    place["permissions"] = json!(in_channel(guild, channel, member));
+    let mut who = shapes::member(member);
+    who["permissions"] = json!(in_guild(guild, member));
+    Ok(json!({
+        "member": who, "guild_id": guild.id, "guild_locale": "en-US", "context": 0, "app_permissions": app,
+        "guild": { "id": guild.id, "locale": "en-US", "features": [] },
+        "channel_id": channel.id, "channel": place, "authorizing_integration_owners": {"0": guild.id},
+    }))
 }
 
-/// The message with the button, as much of it as clients read.
-fn message(world: &Discord, of: Snowflake) -> Value {
-    json!({
-        "id": of, "channel_id": "1", "content": "", "type": 20, "flags": 64,
-        "author": {"id": world.bot.id, "username": world.bot.name, "discriminator": "0001", "avatar": null, "bot": true},
-        "timestamp": "2026-01-01T00:00:00.000000+00:00", "edited_timestamp": null, "tts": false, "mention_everyone": false,
-        "mentions": [], "mention_roles": [], "attachments": [], "embeds": [], "pinned": false, "components": [],
-    })
+pub(super) fn id(text: &str) -> Result<Snowflake, ControlError> {
+    text.parse().map_err(ControlError::Malformed)
 }

@@ -59,6 +59,37 @@ pub(super) fn check(body: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A message says something: 50006.
+pub(super) fn check_not_empty(body: &Value) -> Result<(), Refusal> {
+    let says = |name: &str| match &body[name] {
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    };
+    if ["content", "embeds", "components", "files"].into_iter().any(says) {
+        Ok(())
+    } else {
+        Err(Refusal::empty_message())
+    }
+}
+
+/// At most 25 choices with a name and a value each, in the answer to somebody typing.
+pub(super) fn check_choices(data: &Value) -> Result<(), Refusal> {
+    let choices = data["choices"].as_array();
+    let named = |choice: &Value| {
+        let length = choice["name"].as_str().unwrap_or_default().chars().count();
+        (1..=100).contains(&length) && !choice["value"].is_null()
+    };
+    match choices {
+        Some(choices) if choices.len() <= 25 && choices.iter().all(named) => Ok(()),
+        _ => Err(Refusal::field(
+            "choices",
+            "BASE_TYPE_BAD_LENGTH",
+            "Must be 25 or fewer in length, each with a name of 1 to 100 characters and a value.",
+        )),
+    }
+}
+
 /// Nobody may be mentioned unless that is asked for; without the field everybody who is named is.
 pub(super) fn pings(body: &Value) -> bool {
     let content = body["content"].as_str().unwrap_or_default();

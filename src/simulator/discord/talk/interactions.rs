@@ -5,48 +5,31 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Talk, body, snowflake};
+use super::{
+    Talk, body,
+    pending::{
+        At, BUTTON, CHOICES, COMMAND, DEFERRED, DEFERRED_UPDATE, FIRST_WITHIN, MESSAGE, Said, TOKEN_LASTS, UPDATE,
+    },
+    snowflake,
+};
 use crate::simulator::{
     discord::{errors::Refusal, snowflake::Snowflake, world::Discord},
     exchange::{Answer, Call},
 };
 
-const FIRST_WITHIN: Duration = Duration::from_secs(3);
-const TOKEN_LASTS: Duration = Duration::from_secs(900);
-
-const MESSAGE: u64 = 4;
-const DEFERRED: u64 = 5;
-const DEFERRED_UPDATE: u64 = 6;
-const UPDATE: u64 = 7;
-const CHOICES: u64 = 8;
-
 /// Flag 64: only who asked sees it.
 const EPHEMERAL: u64 = 64;
 
-/// What somebody asked the application, and what he sees of its answer.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub token: String,
-    pub user: Snowflake,
-    pub at: Duration,
-    /// 2 command, 3 button, 4 autocomplete.
-    pub kind: u64,
-    /// The interaction whose message the button is on.
-    pub of: Option<Snowflake>,
-    /// The type of the first answer.
-    pub answered: Option<u64>,
-    pub shown: Option<Value>,
-    pub private: bool,
-    pub choices: Value,
-    pub further: Vec<Value>,
-    /// The application mentioned somebody in a way that reaches him.
-    pub pinged: bool,
+/// The interaction that an application speaks of by its token, and which of the messages.
+struct Spot {
+    interaction: Snowflake,
+    at: At,
 }
 
 impl Talk {
     pub(super) fn callback(
         &mut self,
-        world: &Discord,
+        world: &mut Discord,
         call: &Call,
         id: &str,
         token: &str,
@@ -55,24 +38,50 @@ impl Talk {
         let id = snowflake("interaction_id", id)?;
         let body = body::read(call)?;
         let pending = self.asked.get(&id).ok_or_else(Refusal::unknown_interaction)?;
-        if pending.token != token || now > pending.at + FIRST_WITHIN {
+        if pending.token != token {
             return Err(Refusal::unknown_interaction());
         }
-        let _ = world;
-        self.first_answer(id, &body)?;
-        Ok(Answer::empty(StatusCode::NO_CONTENT))
+        self.first_answer(world, id, &body, now)?;
+        if call.query("with_response").as_deref() != Some("true") {
+            return Ok(Answer::empty(StatusCode::NO_CONTENT));
+        }
+        let pending = &self.asked[&id];
+        let at = if pending.changes_the_message() {
+            pending.on
+        } else {
+            Some(At::Answer(id, 0))
+        };
+        let mut resource = json!({ "type": body["type"] });
+        let mut interaction = json!({ "id": id, "type": pending.kind });
+        if let Some(message) = at.and_then(|at| self.show(world, at)) {
+            interaction["response_message_id"] = message["id"].clone();
+            resource["message"] = message;
+        }
+        Ok(Answer::json(
+            StatusCode::OK,
+            &json!({ "interaction": interaction, "resource": resource }),
+        ))
     }
 
     /// However it came: as a call of its own, or as the answer to Discord's.
-    pub(super) fn first_answer(&mut self, id: Snowflake, body: &Value) -> Result<(), Refusal> {
+    pub(in crate::simulator) fn first_answer(
+        &mut self,
+        world: &mut Discord,
+        id: Snowflake,
+        body: &Value,
+        now: Duration,
+    ) -> Result<(), Refusal> {
         let pending = self.asked.get_mut(&id).ok_or_else(Refusal::unknown_interaction)?;
         if pending.answered.is_some() {
             return Err(Refusal::answered_already());
         }
+        if now > pending.at + FIRST_WITHIN {
+            return Err(Refusal::unknown_interaction());
+        }
         let kind = body["type"].as_u64().unwrap_or_default();
         let fits = match pending.kind {
-            2 => matches!(kind, MESSAGE | DEFERRED),
-            3 => matches!(kind, MESSAGE | DEFERRED | DEFERRED_UPDATE | UPDATE),
+            COMMAND => matches!(kind, MESSAGE | DEFERRED),
+            BUTTON => matches!(kind, MESSAGE | DEFERRED | DEFERRED_UPDATE | UPDATE),
             _ => kind == CHOICES,
         };
         if !fits {
@@ -84,26 +93,30 @@ impl Talk {
         }
         let data = &body["data"];
         body::check(data)?;
+        if kind == MESSAGE {
+            body::check_not_empty(data)?;
+        }
+        if kind == CHOICES {
+            body::check_choices(data)?;
+            pending.choices = data["choices"].clone();
+        }
         pending.answered = Some(kind);
-        pending.private = data["flags"].as_u64().unwrap_or_default() & EPHEMERAL != 0;
         pending.pinged |= body::pings(data);
-        match kind {
-            MESSAGE => pending.shown = Some(data.clone()),
-            CHOICES => {
-                if data["choices"].as_array().is_none_or(|choices| choices.len() > 25) {
-                    return Err(Refusal::field(
-                        "choices",
-                        "BASE_TYPE_MAX_LENGTH",
-                        "Must be 25 or fewer in length.",
-                    ));
-                }
-                pending.choices = data["choices"].clone();
-            }
-            UPDATE => {
-                let (of, data) = (pending.of, data.clone());
-                self.lay_over(of, &data);
-            }
-            _ => {}
+        if matches!(kind, MESSAGE | DEFERRED) {
+            pending.said.push(Said {
+                id: world.mint.mint(now),
+                body: if kind == MESSAGE { data.clone() } else { json!({}) },
+                private: data["flags"].as_u64().unwrap_or_default() & EPHEMERAL != 0,
+                thinking: kind == DEFERRED,
+                deleted: false,
+            });
+        }
+        if let Some(hears) = pending.hears.take() {
+            // Nobody listens once Discord has given up.
+            let _ = hears.send(body.clone());
+        }
+        if let (UPDATE, Some(on)) = (kind, pending.on) {
+            self.lay_over(on, data);
         }
         Ok(())
     }
@@ -123,32 +136,69 @@ impl Talk {
         Ok(*id)
     }
 
-    pub(super) fn edit_original(
+    fn spot(&mut self, world: &Discord, path: [&str; 3], now: Duration) -> Result<Spot, Refusal> {
+        let [app, token, message] = path;
+        let interaction = self.by_token(world, app, token, now)?;
+        let pending = &self.asked[&interaction];
+        let at = if message != "@original" {
+            let id = snowflake("message_id", message)?;
+            let index = pending.said.iter().position(|said| said.id == id);
+            index.map(|index| At::Answer(interaction, index))
+        } else if pending.changes_the_message() {
+            pending.on
+        } else {
+            Some(At::Answer(interaction, 0))
+        };
+        let there = |at: &At| match at {
+            At::Answer(id, index) => self.asked[id].said.get(*index).is_some_and(|said| !said.deleted),
+            At::Post(id) => self.posts.iter().any(|post| post.id == *id && !post.deleted),
+        };
+        let at = at.filter(there).ok_or_else(Refusal::unknown_message)?;
+        Ok(Spot { interaction, at })
+    }
+
+    pub(super) fn show_answer(&mut self, world: &Discord, path: [&str; 3], now: Duration) -> Result<Answer, Refusal> {
+        let spot = self.spot(world, path, now)?;
+        let message = self.show(world, spot.at).ok_or_else(Refusal::unknown_message)?;
+        Ok(Answer::json(StatusCode::OK, &message))
+    }
+
+    pub(super) fn edit_answer(
         &mut self,
         world: &Discord,
         call: &Call,
-        app: &str,
-        token: &str,
+        path: [&str; 3],
         now: Duration,
     ) -> Result<Answer, Refusal> {
-        let id = self.by_token(world, app, token, now)?;
+        let spot = self.spot(world, path, now)?;
         let body = body::read(call)?;
         body::check(&body)?;
-        let pending = self.asked.get_mut(&id).ok_or_else(Refusal::unknown_webhook)?;
-        pending.pinged |= body::pings(&body);
-        match pending.answered {
-            Some(DEFERRED_UPDATE | UPDATE) => {
-                let of = pending.of;
-                self.lay_over(of, &body);
-            }
-            _ => lay(pending.shown.get_or_insert_with(|| json!({})), &body),
+        if let Some(pending) = self.asked.get_mut(&spot.interaction) {
+            pending.pinged |= body::pings(&body);
         }
-        Ok(Answer::json(
-            StatusCode::OK,
-            &json!({"id": id, "content": body["content"]}),
-        ))
+        self.lay_over(spot.at, &body);
+        let message = self.show(world, spot.at).ok_or_else(Refusal::unknown_message)?;
+        Ok(Answer::json(StatusCode::OK, &message))
     }
 
+    pub(super) fn delete_answer(&mut self, world: &Discord, path: [&str; 3], now: Duration) -> Result<Answer, Refusal> {
+        match self.spot(world, path, now)?.at {
+            At::Answer(id, index) => {
+                let pending = self.asked.get_mut(&id);
+                if let Some(said) = pending.and_then(|pending| pending.said.get_mut(index)) {
+                    said.deleted = true;
+                }
+            }
+            At::Post(id) => {
+                if let Some(post) = self.posts.iter_mut().find(|post| post.id == id) {
+                    post.deleted = true;
+                }
+            }
+        }
+        Ok(Answer::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// Right after a deferred answer it becomes that answer (Discord docs, Create Followup Message).
     pub(super) fn follow_up(
         &mut self,
         world: &mut Discord,
@@ -157,29 +207,26 @@ impl Talk {
         token: &str,
         now: Duration,
     ) -> Result<Answer, Refusal> {
-        let id = self.by_token(world, app, token, now)?;
+        let interaction = self.by_token(world, app, token, now)?;
         let body = body::read(call)?;
         body::check(&body)?;
-        let message = world.mint.mint(now);
-        if let Some(pending) = self.asked.get_mut(&id) {
-            pending.pinged |= body::pings(&body);
-            pending.further.push(body);
+        body::check_not_empty(&body)?;
+        let pending = self.asked.get_mut(&interaction).ok_or_else(Refusal::unknown_webhook)?;
+        pending.pinged |= body::pings(&body);
+        let waits = pending.said.first().is_some_and(|said| said.thinking && !said.deleted);
+        let index = if waits { 0 } else { pending.said.len() };
+        if !waits {
+            pending.said.push(Said {
+                id: world.mint.mint(now),
+                body: json!({}),
+                private: body["flags"].as_u64().unwrap_or_default() & EPHEMERAL != 0,
+                thinking: false,
+                deleted: false,
+            });
         }
-        Ok(Answer::json(StatusCode::OK, &json!({"id": message})))
-    }
-
-    fn lay_over(&mut self, of: Option<Snowflake>, body: &Value) {
-        if let Some(shown) = of.and_then(|id| self.asked.get_mut(&id)) {
-            lay(shown.shown.get_or_insert_with(|| json!({})), body);
-        }
-    }
-}
-
-/// Fields that an edit names replace the old ones.
-fn lay(shown: &mut Value, body: &Value) {
-    for name in ["content", "embeds", "components", "files"] {
-        if let Some(value) = body.get(name) {
-            shown[name] = value.clone();
-        }
+        let at = At::Answer(interaction, index);
+        self.lay_over(at, &body);
+        let message = self.show(world, at).ok_or_else(Refusal::unknown_message)?;
+        Ok(Answer::json(StatusCode::OK, &message))
     }
 }

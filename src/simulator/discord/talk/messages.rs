@@ -5,9 +5,13 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Post, Talk, body, snowflake};
+use super::{
+    Post, Talk, body,
+    pending::{At, BUTTON, Pending, Said},
+    snowflake,
+};
 use crate::simulator::{
-    discord::{errors::Refusal, snowflake::Snowflake, world::Discord},
+    discord::{errors::Refusal, shapes, snowflake::Snowflake, world::Discord},
     exchange::{Answer, Call},
 };
 
@@ -18,11 +22,18 @@ impl Talk {
         if world.deleted_users.contains(&user) {
             return Err(Refusal::unknown_user());
         }
+        let recipient = world.show_user(user)?;
+        let id = self.direct_with(world, user, now);
+        let body = json!({"id": id, "type": 1, "last_message_id": null, "flags": 0, "recipients": [recipient]});
+        Ok(Answer::json(StatusCode::OK, &body))
+    }
+
+    /// The channel for messages to one person, always the same.
+    pub(super) fn direct_with(&mut self, world: &mut Discord, user: Snowflake, now: Duration) -> Snowflake {
         let known = self.direct.iter().find(|(_, whose)| **whose == user).map(|(id, _)| *id);
         let id = known.unwrap_or_else(|| world.mint.mint(now));
         self.direct.insert(id, user);
-        let body = json!({"id": id, "type": 1, "last_message_id": null, "flags": 0, "recipients": []});
-        Ok(Answer::json(StatusCode::OK, &body))
+        id
     }
 
     pub(super) fn post(
@@ -42,6 +53,7 @@ impl Talk {
         }
         let body = body::read(call)?;
         body::check(&body)?;
+        body::check_not_empty(&body)?;
         let post = Post {
             id: world.mint.mint(now),
             channel_id: channel,
@@ -61,15 +73,7 @@ impl Talk {
         let body = body::read(call)?;
         body::check(&body)?;
         let post = self.find(world, channel, id)?;
-        post.edits += 1;
-        if let Some(content) = body["content"].as_str() {
-            content.clone_into(&mut post.content);
-        }
-        for (name, place) in [("embeds", &mut post.embeds), ("components", &mut post.components)] {
-            if let Some(value) = body.get(name) {
-                *place = value.clone();
-            }
-        }
+        post.change(&body);
         Ok(Answer::json(StatusCode::OK, &message(post, world)))
     }
 
@@ -98,15 +102,69 @@ impl Talk {
     }
 }
 
+impl Post {
+    /// Fields that are named replace the old ones.
+    pub(super) fn change(&mut self, fields: &Value) {
+        self.edits += 1;
+        if let Some(content) = fields["content"].as_str() {
+            content.clone_into(&mut self.content);
+        }
+        for (name, place) in [("embeds", &mut self.embeds), ("components", &mut self.components)] {
+            if let Some(value) = fields.get(name) {
+                *place = value.clone();
+            }
+        }
+    }
+}
+
 /// OpenAPI `MessageResponse`, what clients need of it.
 pub(super) fn message(post: &Post, world: &Discord) -> Value {
+    let edited = (post.edits > 0).then_some(shapes::JOINED_AT);
+    let said = json!({ "content": post.content, "embeds": post.embeds, "components": post.components });
+    let mut body = written(world, post.id, &said, edited);
+    body["channel_id"] = json!(post.channel_id);
+    body
+}
+
+/// The same of an answer to an interaction.
+pub(super) fn answer(world: &Discord, interaction: Snowflake, asked: &Pending, said: &Said) -> Value {
+    let mut body = written(world, said.id, &said.body, None);
+    // EPHEMERAL and LOADING.
+    let flags = u64::from(said.private) << 6 | u64::from(said.thinking) << 7;
+    let guild = world.guild_of(asked.channel).map(|guild| guild.id);
+    let mut asker = json!({
+        "id": interaction, "type": asked.kind, "user": world.show_user(asked.user).unwrap_or_default(),
+        "authorizing_integration_owners": { "0": guild.unwrap_or(Snowflake(0)) },
+    });
+    if asked.kind == BUTTON {
+        let on = match asked.on {
+            Some(At::Post(id) | At::Answer(id, _)) => id,
+            None => said.id,
+        };
+        asker["interacted_message_id"] = json!(on);
+    } else {
+        asker["name"] = json!(asked.name);
+        asker["command_type"] = json!(1);
+    }
+    for (name, value) in [
+        ("channel_id", json!(asked.channel)),
+        ("type", json!(20)),
+        ("flags", json!(flags)),
+        ("application_id", json!(world.bot.id)),
+        ("webhook_id", json!(world.bot.id)),
+        ("interaction_metadata", asker),
+    ] {
+        body[name] = value;
+    }
+    body
+}
+
+fn written(world: &Discord, id: Snowflake, said: &Value, edited: Option<&str>) -> Value {
+    let list = |name: &str| said[name].as_array().cloned().unwrap_or_default();
     json!({
-        "id": post.id, "channel_id": post.channel_id, "content": post.content, "type": 0, "flags": 0,
-        "author": {
-            "id": world.bot.id, "username": world.bot.name, "discriminator": "0001", "avatar": null, "bot": true,
-            "global_name": null, "public_flags": 0,
-        },
-        "timestamp": "2026-01-01T00:00:00.000000+00:00", "edited_timestamp": null, "tts": false, "mention_everyone": false,
-        "mentions": [], "mention_roles": [], "attachments": [], "embeds": [], "pinned": false, "components": [],
+        "id": id, "content": said["content"].as_str().unwrap_or_default(), "type": 0, "flags": 0,
+        "author": shapes::bot_user(&world.bot), "timestamp": shapes::JOINED_AT, "edited_timestamp": edited,
+        "tts": false, "mention_everyone": false, "mentions": [], "mention_roles": [], "attachments": [],
+        "embeds": list("embeds"), "pinned": false, "components": list("components"),
     })
 }

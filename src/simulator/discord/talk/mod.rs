@@ -6,6 +6,9 @@ mod body;
 mod commands;
 mod interactions;
 mod messages;
+mod options;
+pub(in crate::simulator) mod pending;
+mod signing;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +20,7 @@ use ed25519_dalek::SigningKey;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use self::ask::{Ask, Asked, Signature, Way};
+pub use self::ask::{Ask, Asked, Signature};
 use super::{Answered, errors::Refusal, snowflake::Snowflake, world::Discord};
 use crate::simulator::exchange::{Answer, Call};
 
@@ -37,7 +40,7 @@ pub(in crate::simulator) struct Talk {
     posts: Vec<Post>,
     /// Of a guild, or (`None`) those that show everywhere.
     commands: BTreeMap<Option<Snowflake>, Vec<Value>>,
-    asked: BTreeMap<Snowflake, interactions::Pending>,
+    asked: BTreeMap<Snowflake, pending::Pending>,
 }
 
 /// A message in a channel.
@@ -89,9 +92,9 @@ impl Talk {
         let result = match (method, segments.as_slice()) {
             // Whoever has the token of an interaction may answer it.
             ("POST", ["interactions", id, token, "callback"]) => self.callback(world, call, id, token, now),
-            ("PATCH", ["webhooks", app, token, "messages", "@original"]) => {
-                self.edit_original(world, call, app, token, now)
-            }
+            ("GET", ["webhooks", app, token, "messages", id]) => self.show_answer(world, [app, token, id], now),
+            ("PATCH", ["webhooks", app, token, "messages", id]) => self.edit_answer(world, call, [app, token, id], now),
+            ("DELETE", ["webhooks", app, token, "messages", id]) => self.delete_answer(world, [app, token, id], now),
             ("POST", ["webhooks", app, token]) => self.follow_up(world, call, app, token, now),
             ("POST", ["users", "@me", "channels"])
             | ("POST" | "PATCH" | "DELETE", ["channels", _, "messages", ..])
