@@ -1,5 +1,7 @@
 //! The service as a whole: clients, queue, web and sweep wired together, started, and stopped gracefully.
 
+mod serve;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
@@ -7,7 +9,6 @@ use futures::FutureExt;
 use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     time::{MissedTickBehavior, interval, timeout},
 };
@@ -27,6 +28,8 @@ use crate::{
     telemetry::Metrics,
     web::{self, Web, auth::Admin, intake::Intake},
 };
+
+pub use serve::serve;
 
 /// How often open matches without a job, lost matches and old deliveries are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -59,6 +62,7 @@ pub struct App {
 impl App {
     /// Migrates the database and starts everything. Time is what `clock` says.
     pub async fn start(config: &Config, clock: Clock, metrics: Metrics) -> anyhow::Result<Self> {
+        choose_tls();
         let pool = store::connect(&config.database.url, config.database.connections)?;
         migrate(&pool).await?;
         let sources = sources(pool.clone(), &config.faceit, config.guild.settings(), clock.clone())?;
@@ -111,6 +115,7 @@ impl App {
             admin,
             metrics: render,
             shards: app.shards.clone(),
+            voice: app.voice.clone(),
             token_is_bad: {
                 let discord = app.sync.discord.clone();
                 Arc::new(move || discord.token_is_bad())
@@ -203,6 +208,7 @@ impl App {
             voice: self.voice.clone(),
             shards: self.shards.clone(),
             wake: self.wake.clone(),
+            interactions: None,
             options: gateway::Options {
                 token: config.discord.token.clone(),
                 url: config.discord.gateway.clone(),
@@ -291,6 +297,12 @@ impl App {
     }
 }
 
+/// Before any client is made: libraries that bring their own choice of a TLS provider would make rustls refuse to choose.
+pub fn choose_tls() {
+    // An error means that it has been chosen already; there is only this one in the tree.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 /// The readable world of a configuration: for the service, and for commands that only look.
 pub fn sources(
     pool: store::Pool,
@@ -372,56 +384,6 @@ async fn migrate(pool: &store::Pool) -> anyhow::Result<()> {
                 "the database (DATABASE_URL) could not be reached within {} s: {why}",
                 DATABASE_WITHIN.as_secs()
             )
-        }
-    }
-}
-
-/// `muster serve`: runs until a signal asks to stop. A second signal does not wait for what runs.
-pub async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
-    let app = App::start(&config, Clock::system(), metrics).await?;
-    info!(address = %app.address, guild = config.guild.id.map(|id| id.get()), workers = config.workers, "Muster is up");
-    println!("listening on http://{}", app.address);
-    let asked = tokio::select! {
-        signal = signals.next() => {
-            info!(signal, "stopping: no new jobs, the running ones finish; a second signal breaks them off");
-            true
-        }
-        () = app.ended() => false,
-    };
-    tokio::select! {
-        finished = app.stop() => if !finished {
-            warn!(
-                "jobs were still running after {} s and were broken off; they go on after the next start",
-                HARD_STOP.as_secs()
-            );
-        },
-        signal = signals.next() => bail!("broken off by a second {signal}; what was running goes on after the next start"),
-    }
-    if !asked {
-        bail!("the web server ended by itself; the log says why");
-    }
-    info!("stopped");
-    Ok(())
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
         }
     }
 }

@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::metrics;
 
@@ -92,6 +93,7 @@ pub fn init(format: LogFormat) -> anyhow::Result<Metrics> {
     tracing_subscriber::registry()
         // As one filter for all, not one for the layer: with a layer's own, a line after a query can get lost (tokio-rs/tracing#2519).
         .with(filter)
+        .with(filter_fn(|line| !holds_token(line)))
         .with(lines)
         .try_init()
         .context("logging is already set up")?;
@@ -106,6 +108,11 @@ pub fn init(format: LogFormat) -> anyhow::Result<Metrics> {
         .context("metrics are already set up")?;
     metrics::describe();
     Ok(Metrics(handle))
+}
+
+/// Every frame to Discord's gateway, as it is.
+fn holds_token(line: &Metadata<'_>) -> bool {
+    *line.level() == Level::TRACE && line.target().starts_with("tungstenite")
 }
 
 /// `RUST_LOG`, or the default when it is absent, empty or can't be read; then also what is wrong with it.

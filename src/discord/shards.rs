@@ -39,11 +39,24 @@ impl fmt::Display for Status {
 #[derive(Clone, Debug, Default)]
 pub struct Shards(Arc<RwLock<Inner>>);
 
+/// How far a shard has heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Heard {
+    session: String,
+    /// The number of the last event.
+    sequence: u64,
+    /// When so many bookings are stored, everything is that followed from it.
+    bookings: u64,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     shards: BTreeMap<u32, Status>,
     /// Why no shard could even be started; it is tried again by itself.
     trouble: Option<String>,
+    heard: BTreeMap<u32, Heard>,
+    /// How many bookings are stored.
+    booked: u64,
 }
 
 impl Shards {
@@ -78,6 +91,35 @@ impl Shards {
         })
     }
 
+    /// A shard has heard an event; what followed from it is among so many bookings.
+    pub fn set_heard(&self, shard: u32, session: &str, sequence: u64, bookings: u64) {
+        self.with(|inner| match inner.heard.get_mut(&shard) {
+            Some(heard) if heard.session == session => {
+                (heard.sequence, heard.bookings) = (sequence, bookings);
+            }
+            _ => {
+                let heard = Heard {
+                    session: session.to_owned(),
+                    sequence,
+                    bookings,
+                };
+                inner.heard.insert(shard, heard);
+            }
+        });
+    }
+
+    pub fn set_booked(&self, bookings: u64) {
+        self.with(|inner| inner.booked = bookings);
+    }
+
+    /// The session of a shard and the last event in it that was heard; None while not everything that followed from it is booked.
+    pub fn caught_up(&self, shard: u32) -> Option<(String, u64)> {
+        self.with(|inner| {
+            let heard = inner.heard.get(&shard)?;
+            (heard.bookings <= inner.booked).then(|| (heard.session.clone(), heard.sequence))
+        })
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
         look(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
@@ -86,6 +128,18 @@ impl Shards {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shard_has_caught_up_when_all_that_followed_is_booked() {
+        let shards = Shards::default();
+        assert_eq!(shards.caught_up(0), None);
+        shards.set_heard(0, "a", 7, 2);
+        assert_eq!(shards.caught_up(0), None);
+        shards.set_booked(2);
+        assert_eq!(shards.caught_up(0), Some(("a".to_owned(), 7)));
+        shards.set_heard(0, "b", 1, 2);
+        assert_eq!(shards.caught_up(0), Some(("b".to_owned(), 1)));
+    }
 
     #[test]
     fn only_a_shard_that_was_given_up_is_fatal() {

@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
+    discord::Shards,
     domain::ids::{ChannelId, GuildId, UserId},
     gateway::{pace::database_pause, taking_in::News},
     store::{self, affected},
@@ -57,7 +58,12 @@ impl Booker {
 }
 
 /// The booker, and the future that does the work until everybody who books is gone.
-pub(super) fn start(pool: store::Pool, clock: Clock, wake: Arc<Notify>) -> (Booker, BoxFuture<'static, ()>) {
+pub(super) fn start(
+    pool: store::Pool,
+    clock: Clock,
+    wake: Arc<Notify>,
+    shards: Shards,
+) -> (Booker, BoxFuture<'static, ()>) {
     let (news, mut waiting) = mpsc::unbounded_channel();
     let (count, booked) = watch::channel(0);
     let booker = Booker {
@@ -86,6 +92,7 @@ pub(super) fn start(pool: store::Pool, clock: Clock, wake: Arc<Notify>) -> (Book
                 wake.notify_one();
             }
             count.send_modify(|count| *count += taken.len() as u64);
+            shards.set_booked(*count.borrow());
             taken.clear();
         }
     };

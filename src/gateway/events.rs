@@ -6,6 +6,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Visitor},
 };
+use serde_json::value::RawValue;
 use twilight_model::gateway::event::GatewayEventDeserializer;
 
 use crate::{
@@ -39,6 +40,8 @@ pub(super) enum Event {
     Channel(GuildId, ChannelId, Place),
     ChannelGone(GuildId, ChannelId),
     Seat(GuildId, UserId, Option<ChannelId>),
+    /// Somebody used a command or pressed a button; as Discord wrote it.
+    Interaction(Box<str>),
 }
 
 /// The event and its name, if it is one that we read; an error when it is, and can't be read.
@@ -64,6 +67,10 @@ pub(super) fn read(text: &str) -> Option<(&'static str, Result<Event, serde_json
         "CHANNEL_DELETE" => (
             "channel_delete",
             channel(text, |guild, id, _| Event::ChannelGone(guild, id)),
+        ),
+        "INTERACTION_CREATE" => (
+            "interaction_create",
+            data(text).map(|raw: Box<RawValue>| Event::Interaction(raw.into())),
         ),
         "READY" => ("ready", data(text).map(Ready::event)),
         "RESUMED" => ("resumed", Ok(Event::Resumed)),

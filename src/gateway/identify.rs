@@ -9,7 +9,6 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use twilight_gateway::queue::Queue;
 
 use crate::{
     clock::Clock,
@@ -30,8 +29,9 @@ const BELIEVED: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(super) struct Identify(mpsc::UnboundedSender<(u32, oneshot::Sender<()>)>);
 
-impl Queue for Identify {
-    fn enqueue(&self, shard: u32) -> oneshot::Receiver<()> {
+impl Identify {
+    /// Resolves when the shard may start a session; not at all once we stop. Who no longer waits for it loses his place.
+    pub fn enqueue(&self, shard: u32) -> oneshot::Receiver<()> {
         let (admit, admitted) = oneshot::channel();
         // Nobody is there to admit any more only when we stop.
         let _ = self.0.send((shard, admit));

@@ -8,7 +8,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use twilight_gateway::ShardId;
+use twilight_model::gateway::ShardId;
 
 use crate::{
     clock::Clock,

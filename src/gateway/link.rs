@@ -1,26 +1,56 @@
-//! One connection to the gateway, from its begin to its end: unlike twilight's shard, it never connects again by itself, because that has
-//! no pause after a handshake that worked (facts/discord.md 3.3). The session goes on in the next link.
+//! One connection to the gateway, from its begin to its end: hello, heartbeats, identify or resume. It never connects again by itself; that,
+//! and the pauses before it, is up to whoever listens. The session goes on in the next link.
 
-use std::{error::Error as _, pin::Pin, task::Poll, time::Duration};
+use std::{future::pending, time::Duration};
 
-use futures::{Stream as _, StreamExt as _, future::poll_fn};
-use tokio::time::{Instant, timeout};
-use twilight_gateway::{
-    CloseFrame, Config, ConfigBuilder, Message, Session, Shard, ShardId, ShardState,
-    error::{ReceiveMessageError, ReceiveMessageErrorType},
+use futures::{SinkExt as _, StreamExt as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpStream,
+    sync::oneshot,
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{
+        Error, Message, Utf8Bytes,
+        protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+use twilight_model::gateway::{OpCode, ShardId, event::GatewayEventDeserializer};
+
+use crate::{
+    gateway::{INTENTS, identify::Identify},
+    store::gateway_sessions::Session,
 };
 
-use crate::{gateway::identify::Identify, store::gateway_sessions};
+/// How long it may take to connect, to be greeted, to send something.
+const WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take from asking for a session to having it.
+const ACTIVE_WITHIN: Duration = Duration::from_secs(60);
+/// How long Discord has to answer when it asked us to leave.
+const PARTING: Duration = Duration::from_millis(250);
+/// After other codes than 1000 and 1001 a session can be resumed.
+const RESUMABLE: u16 = 4000;
+const READ_AT_ONCE: usize = 16 * 1024;
+/// A guild of tens of thousands in voice comes as one message.
+const LARGEST: usize = 256 << 20;
 
-/// How long the other side has to answer when we hang up.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// The same when we connect again at once.
-const BRIEF: Duration = Duration::from_millis(250);
+/// How a session is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    /// Where sessions begin.
+    pub url: String,
+    pub token: SecretString,
+    pub identify: Identify,
+}
 
 /// What comes over a link.
 #[derive(Debug)]
 pub(super) enum Heard {
-    Text(String),
+    Event(Utf8Bytes),
     /// It can't be used any more.
     End(End),
 }
@@ -35,8 +65,8 @@ pub(super) enum End {
     SessionLost,
     /// No connection could be made.
     Unreachable(String),
-    /// It was gone without a word.
-    Lost,
+    /// It was of no use any more; says why.
+    Lost(String),
 }
 
 impl End {
@@ -47,44 +77,64 @@ impl End {
             Self::Asked => "asked",
             Self::SessionLost => "session_lost",
             Self::Unreachable(_) => "unreachable",
-            Self::Lost => "lost",
+            Self::Lost(_) => "lost",
         }
+    }
+
+    fn lost(why: impl ToString) -> Self {
+        Self::Lost(why.to_string())
     }
 }
 
 pub(super) struct Link {
-    shard: Shard<Identify>,
-    /// The handshake worked.
-    opened: bool,
+    id: ShardId,
+    login: Login,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    session: Option<Session>,
+    heart: Option<Heart>,
+    /// Our turn to start a session.
+    turn: Option<oneshot::Receiver<()>>,
+    /// When the answer that we wait for is overdue.
+    overdue: Option<Instant>,
     /// When the session became active on this link.
     active_since: Option<Instant>,
 }
 
+struct Heart {
+    beats: Interval,
+    /// Something was heard since the last beat.
+    alive: bool,
+}
+
 impl Link {
-    /// Connects when it is first asked for something.
-    pub fn new(id: ShardId, config: Config<Identify>, session: Option<&gateway_sessions::Session>) -> Self {
-        let mut config = ConfigBuilder::from(config);
-        if let Some(session) = session {
-            config = config.session(Session::new(session.sequence, session.id.clone()));
-            if let Some(url) = &session.resume_url {
-                config = config.resume_url(url.trim_end_matches('/').to_owned());
-            }
-        }
-        Self {
-            shard: Shard::with_config(id, config.build()),
-            opened: false,
+    pub async fn connect(id: ShardId, login: Login, session: Option<Session>) -> Result<Self, End> {
+        let resume_url = session.as_ref().and_then(|session| session.resume_url.as_deref());
+        let base = resume_url.unwrap_or(&login.url).trim_end_matches('/');
+        let limits = WebSocketConfig::default()
+            .read_buffer_size(READ_AT_ONCE)
+            .max_message_size(Some(LARGEST))
+            .max_frame_size(Some(LARGEST));
+        let connecting = connect_async_with_config(format!("{base}/?v=10&encoding=json"), Some(limits), true);
+        let socket = match timeout(WITHIN, connecting).await {
+            Ok(Ok((socket, _))) => socket,
+            Ok(Err(error)) => return Err(End::Unreachable(error.to_string())),
+            Err(_) => return Err(End::Unreachable(format!("no answer within {} s", WITHIN.as_secs()))),
+        };
+        Ok(Self {
+            id,
+            login,
+            socket,
+            session,
+            heart: None,
+            turn: None,
+            overdue: Some(Instant::now() + WITHIN),
             active_since: None,
-        }
+        })
     }
 
-    /// The session as it is after everything that was heard.
-    pub fn session(&self) -> Option<gateway_sessions::Session> {
-        let session = self.shard.session()?;
-        Some(gateway_sessions::Session {
-            id: session.id().to_owned(),
-            resume_url: self.shard.resume_url().map(str::to_owned),
-            sequence: session.sequence(),
-        })
+    /// The session as it is after everything that was heard; None when the next link has to start a new one.
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
     }
 
     /// For how long the session has been active on this link.
@@ -92,93 +142,207 @@ impl Link {
         self.active_since.map(|since| since.elapsed())
     }
 
-    /// The next event. Must be asked for without a break: only then do heartbeats go out. Nothing is lost when the future is dropped.
+    /// The next event. Must be asked for without a break: only then do heartbeats go out. After its future was dropped there is only `leave`.
     pub async fn next(&mut self) -> Heard {
         loop {
-            let polled = poll_fn(|cx| {
-                let polled = Pin::new(&mut self.shard).poll_next(cx);
-                let state = self.shard.state();
-                let down = matches!(state, ShardState::Disconnected { .. });
-                self.opened |= !down;
-                if state == ShardState::Active && self.active_since.is_none() {
-                    self.active_since = Some(Instant::now());
-                }
-                match polled {
-                    // It has begun to connect again: that is not for now.
-                    Poll::Pending if down && self.opened => Poll::Ready(None),
-                    Poll::Pending => Poll::Pending,
-                    Poll::Ready(item) => Poll::Ready(Some(item)),
-                }
-            });
-            return match polled.await {
-                None | Some(None) => Heard::End(End::Lost),
-                Some(Some(Ok(Message::Text(text)))) => match self.asked_to_leave() {
-                    Some(end) => {
-                        self.see_off(BRIEF).await;
-                        Heard::End(end)
-                    }
-                    None => Heard::Text(text),
-                },
-                Some(Some(Ok(Message::Close(frame)))) => match frame {
-                    // twilight's own way to say that it saw the connection die.
-                    Some(frame) if frame.code == 1006 => Heard::End(End::Lost),
-                    frame => Heard::End(End::Closed {
-                        code: frame.as_ref().map(|frame| frame.code),
-                        reason: frame.map(|frame| frame.reason.into_owned()).unwrap_or_default(),
-                    }),
-                },
-                Some(Some(Err(error))) => match error.kind() {
-                    ReceiveMessageErrorType::Reconnect => Heard::End(End::Unreachable(reason(&error))),
-                    _ => {
-                        tracing::warn!(shard = self.shard.id().number(), %error, "Discord sent something that can't be read; skipped it");
-                        continue;
-                    }
-                },
+            let step = tokio::select! {
+                frame = self.socket.next() => self.frame(frame).await,
+                () = tick(&mut self.heart) => self.beat().await.map(|()| None),
+                admitted = turn(&mut self.turn) => self.identify(admitted).await.map(|()| None),
+                () = at(self.overdue) => Err(End::lost("Discord did not answer in time")),
             };
+            match step {
+                Ok(None) => {}
+                Ok(Some(event)) => return Heard::Event(event),
+                Err(end) => return Heard::End(end),
+            }
         }
     }
 
-    /// Op 7 and op 9: twilight has queued its farewell.
-    fn asked_to_leave(&self) -> Option<End> {
-        if !matches!(self.shard.state(), ShardState::Disconnected { .. }) {
-            return None;
+    async fn frame(&mut self, frame: Option<Result<Message, Error>>) -> Result<Option<Utf8Bytes>, End> {
+        if let Some(heart) = &mut self.heart {
+            heart.alive = true;
         }
-        Some(if self.shard.session().is_some() {
-            End::Asked
-        } else {
-            End::SessionLost
-        })
+        match frame {
+            Some(Ok(Message::Text(text))) => Ok(self.read(&text).await?.then_some(text)),
+            Some(Ok(Message::Close(frame))) => Err(End::Closed {
+                code: frame.as_ref().map(|frame| frame.code.into()),
+                reason: frame.map(|frame| frame.reason.to_string()).unwrap_or_default(),
+            }),
+            // Pings are answered by the library.
+            Some(Ok(_)) => Ok(None),
+            Some(Err(error)) => Err(End::lost(error)),
+            None => Err(End::lost("it ended without a word")),
+        }
     }
 
-    async fn see_off(&mut self, within: Duration) {
-        // Sends the close frame; what then comes is the answer, or nothing.
-        let _ = timeout(within, self.shard.next()).await;
+    /// Answers what is about the connection itself; true for an event.
+    async fn read(&mut self, text: &str) -> Result<bool, End> {
+        let Some((op, sequence, name)) =
+            GatewayEventDeserializer::from_json(text).map(GatewayEventDeserializer::into_parts)
+        else {
+            tracing::warn!(
+                shard = self.id.number(),
+                "Discord sent something that can't be read; skipped it"
+            );
+            return Ok(false);
+        };
+        match OpCode::from(op) {
+            Some(OpCode::Dispatch) => {
+                match name.as_deref() {
+                    Some("READY") => {
+                        let ready: Ready = data(text)?;
+                        self.session = Some(Session {
+                            id: ready.session_id,
+                            resume_url: Some(ready.resume_gateway_url),
+                            sequence: 0,
+                        });
+                        self.active();
+                    }
+                    Some("RESUMED") => self.active(),
+                    _ => {}
+                }
+                if let (Some(session), Some(sequence)) = (&mut self.session, sequence) {
+                    session.sequence = sequence;
+                }
+                return Ok(true);
+            }
+            Some(OpCode::Hello) => self.greeted(data(text)?).await?,
+            Some(OpCode::Heartbeat) => self.send_beat().await?,
+            Some(OpCode::Reconnect) => {
+                self.leave(PARTING).await;
+                return Err(End::Asked);
+            }
+            Some(OpCode::InvalidSession) => {
+                let resumable: bool = data(text)?;
+                self.leave(PARTING).await;
+                if resumable {
+                    return Err(End::Asked);
+                }
+                self.session = None;
+                return Err(End::SessionLost);
+            }
+            _ => {}
+        }
+        Ok(false)
     }
 
-    /// Hangs up so that the session can be resumed. Gives what was still under way.
-    pub async fn hang_up(&mut self) -> Vec<String> {
-        let mut last = Vec::new();
-        if !self.opened {
-            return last;
+    fn active(&mut self) {
+        self.overdue = None;
+        self.active_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Goes on with the session, or waits for the turn to start one.
+    async fn greeted(&mut self, hello: Hello) -> Result<(), End> {
+        let every = Duration::from_millis(hello.heartbeat_interval.max(1));
+        // Not all at once, when Discord has restarted.
+        let first = Instant::now() + every.mul_f64(rand::random_range(0.0..1.0));
+        let mut beats = interval_at(first, every);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.heart = Some(Heart { beats, alive: true });
+        let Some(session) = &self.session else {
+            self.overdue = None;
+            self.turn = Some(self.login.identify.enqueue(self.id.number()));
+            return Ok(());
+        };
+        self.overdue = Some(Instant::now() + ACTIVE_WITHIN);
+        let resume = json!({
+            "token": self.login.token.expose_secret(), "session_id": session.id, "seq": session.sequence,
+        });
+        self.say(OpCode::Resume, resume).await
+    }
+
+    async fn identify(&mut self, admitted: bool) -> Result<(), End> {
+        self.turn = None;
+        if !admitted {
+            return Err(End::lost("nobody says when a session may be started"));
         }
-        self.shard.close(CloseFrame::RESUME);
+        self.overdue = Some(Instant::now() + ACTIVE_WITHIN);
+        let properties = json!({ "os": std::env::consts::OS, "browser": "muster", "device": "muster" });
+        let identify = json!({
+            "token": self.login.token.expose_secret(), "intents": INTENTS.bits(), "properties": properties,
+            "shard": [self.id.number(), self.id.total()],
+        });
+        self.say(OpCode::Identify, identify).await
+    }
+
+    async fn beat(&mut self) -> Result<(), End> {
+        let alive = self.heart.as_mut().is_none_or(|heart| std::mem::take(&mut heart.alive));
+        if !alive {
+            return Err(End::lost("Discord did not answer a heartbeat"));
+        }
+        self.send_beat().await
+    }
+
+    async fn send_beat(&mut self) -> Result<(), End> {
+        let heard = self.session.as_ref().map(|session| session.sequence);
+        self.say(OpCode::Heartbeat, json!(heard)).await
+    }
+
+    async fn say(&mut self, op: OpCode, data: Value) -> Result<(), End> {
+        let text = json!({ "op": op as u8, "d": data }).to_string();
+        match timeout(WITHIN, self.socket.send(Message::text(text))).await {
+            Ok(sent) => sent.map_err(End::lost),
+            Err(_) => Err(End::lost("it took too long to send something")),
+        }
+    }
+
+    /// Hangs up so that the session can be resumed. What is still under way is told again then.
+    pub async fn leave(&mut self, within: Duration) {
+        let frame = CloseFrame {
+            code: CloseCode::from(RESUMABLE),
+            reason: Utf8Bytes::from_static("come again"),
+        };
         let farewell = async {
-            while let Heard::Text(text) = self.next().await {
-                last.push(text);
+            if self.socket.send(Message::Close(Some(frame))).await.is_ok() {
+                // Whoever leaves bytes unread makes the system take back the close frame.
+                while let Some(Ok(_)) = self.socket.next().await {}
             }
         };
-        let _ = timeout(FAREWELL, farewell).await;
-        last
+        let _ = timeout(within, farewell).await;
     }
 }
 
-/// `failed to reconnect to the gateway: connection refused`, without an address.
-fn reason(error: &ReceiveMessageError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
+async fn tick(heart: &mut Option<Heart>) {
+    match heart {
+        Some(heart) => drop(heart.beats.tick().await),
+        None => pending().await,
     }
-    text
+}
+
+/// Whether we may start a session.
+async fn turn(turn: &mut Option<oneshot::Receiver<()>>) -> bool {
+    match turn {
+        Some(turn) => turn.await.is_ok(),
+        None => pending().await,
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
+    }
+}
+
+#[derive(Deserialize)]
+struct Hello {
+    heartbeat_interval: u64,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    session_id: String,
+    resume_gateway_url: String,
+}
+
+fn data<T: DeserializeOwned>(text: &str) -> Result<T, End> {
+    #[derive(Deserialize)]
+    struct Payload<T> {
+        d: T,
+    }
+    let payload: serde_json::Result<Payload<T>> = serde_json::from_str(text);
+    payload
+        .map(|payload| payload.d)
+        .map_err(|error| End::Lost(format!("Discord sent something that can't be read: {error}")))
 }

@@ -7,7 +7,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
-use twilight_gateway::{Config, ShardId};
+use twilight_model::gateway::ShardId;
 
 use crate::{
     discord::shards::Status,
@@ -15,9 +15,8 @@ use crate::{
         Gateway,
         bookings::Booker,
         events::{self, Event},
-        identify::Identify,
         lease::{Lease, Save, Taken},
-        link::{End, Heard, Link},
+        link::{End, Heard, Link, Login},
         pace::Pace,
         taking_in::Guilds,
         words,
@@ -34,6 +33,8 @@ const SAVE_FIRST: Duration = Duration::from_millis(200);
 const STALE_AFTER: Duration = Duration::from_secs(15);
 /// Discord wants so much time, at least and at most, between the loss of a session and the next one.
 const NEW_SESSION: (f64, f64) = (1.0, 5.0);
+/// How long Discord has to answer when we hang up.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long the last save may take when we stop.
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -46,7 +47,7 @@ enum Over {
 pub(super) struct Listener {
     gateway: Gateway,
     id: ShardId,
-    config: Config<Identify>,
+    login: Login,
     booker: Booker,
     guilds: Guilds,
     session: Option<Session>,
@@ -57,12 +58,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub fn new(gateway: Gateway, id: ShardId, config: Config<Identify>, booker: Booker) -> Self {
+    pub fn new(gateway: Gateway, id: ShardId, login: Login, booker: Booker) -> Self {
         Self {
             guilds: Guilds::new(gateway.voice.clone()),
             gateway,
             id,
-            config,
+            login,
             booker,
             session: None,
             saved: None,
@@ -127,52 +128,81 @@ impl Listener {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.tell(Status::Connecting);
-            let mut link = Link::new(self.id, self.config.clone(), self.session.as_ref());
-            let end = self.hear(&mut link, &saves, &mut ticks).await;
-            self.session = link.session();
-            pace.lasted(link.active_for());
-            drop(link);
-            self.deaf_since.get_or_insert_with(Instant::now);
-            let Some(end) = end else {
+            let Some(end) = self.hear(&mut pace, &saves, &mut ticks).await else {
                 // The very last; there is room as soon as the one before it is written.
                 if let Some(save) = self.changes() {
                     let _ = saves.send(save).await;
                 }
                 return Over::Stopping;
             };
+            self.deaf_since.get_or_insert_with(Instant::now);
             let pause = match self.pause_after(end, &mut pace) {
                 Ok(pause) => pause,
                 Err(why) => return Over::Fatal(why),
             };
-            if self.rest(pause, &saves, &mut ticks).await {
+            if self.meanwhile(sleep(pause), &saves, &mut ticks).await.is_none() {
                 return Over::Stopping;
             }
         }
     }
 
-    /// Everything that comes over one link; None when we are to stop.
-    async fn hear(&mut self, link: &mut Link, saves: &mpsc::Sender<Save>, ticks: &mut Interval) -> Option<End> {
-        let stop = self.gateway.stop.clone();
+    /// Everything that comes over one link, and how it ended; None when we are to stop.
+    async fn hear(&mut self, pace: &mut Pace, saves: &mpsc::Sender<Save>, ticks: &mut Interval) -> Option<End> {
+        let connecting = Link::connect(self.id, self.login.clone(), self.session.clone());
+        let mut link = match self.meanwhile(connecting, saves, ticks).await? {
+            Ok(link) => link,
+            Err(end) => return Some(end),
+        };
         loop {
-            tokio::select! {
-                heard = link.next() => match heard {
-                    Heard::Text(text) => if self.take_in(&text) {
+            match self.meanwhile(link.next(), saves, ticks).await {
+                Some(Heard::Event(text)) => {
+                    if self.take_in(&text) {
                         // A session that is not saved can't be gone on with after a kill.
                         ticks.reset_after(SAVE_FIRST);
-                    },
-                    Heard::End(end) => return Some(end),
-                },
-                _ = ticks.tick() => {
-                    self.session = link.session();
-                    self.tick(saves);
-                }
-                () = stop.cancelled() => {
-                    for text in link.hang_up().await {
-                        self.take_in(&text);
                     }
+                    self.note(&link);
+                }
+                Some(Heard::End(end)) => {
+                    self.session = link.session().cloned();
+                    pace.lasted(link.active_for());
+                    return Some(end);
+                }
+                None => {
+                    link.leave(FAREWELL).await;
                     return None;
                 }
             }
+        }
+    }
+
+    /// Waits for something, and saves now and then; None when we are to stop before.
+    async fn meanwhile<T>(
+        &mut self,
+        what: impl Future<Output = T>,
+        saves: &mpsc::Sender<Save>,
+        ticks: &mut Interval,
+    ) -> Option<T> {
+        let stop = self.gateway.stop.clone();
+        let mut what = pin!(what);
+        loop {
+            tokio::select! {
+                what = &mut what => return Some(what),
+                () = stop.cancelled() => return None,
+                _ = ticks.tick() => self.tick(saves),
+            }
+        }
+    }
+
+    /// Takes note of how far we have heard.
+    fn note(&mut self, link: &Link) {
+        let Some(session) = link.session() else { return };
+        let (shard, sent) = (self.id.number(), self.booker.sent());
+        self.gateway
+            .shards
+            .set_heard(shard, &session.id, session.sequence, sent);
+        match &mut self.session {
+            Some(ours) if ours.id == session.id => ours.sequence = session.sequence,
+            ours => *ours = Some(session.clone()),
         }
     }
 
@@ -189,6 +219,13 @@ impl Listener {
                 return false;
             }
         };
+        if let Event::Interaction(interaction) = event {
+            if let Some(interactions) = &self.gateway.interactions {
+                // Nobody takes any more only when we stop.
+                let _ = interactions.send(interaction);
+            }
+            return false;
+        }
         let connected = matches!(event, Event::Ready(_) | Event::Resumed);
         if connected {
             tracing::info!(shard = self.id.number(), how = name, "connected to Discord's gateway");
@@ -232,24 +269,11 @@ impl Listener {
                 }
                 format!("no connection to Discord's gateway: {why}")
             }
-            End::Lost => "the connection was lost".to_owned(),
+            End::Lost(why) => format!("the connection was lost: {why}"),
         };
         tracing::warn!(shard = self.id.number(), resumes = self.session.is_some(), again_in = ?pause, "{why}");
         self.tell(Status::Down { why });
         Ok(pause)
-    }
-
-    /// True when we are to stop.
-    async fn rest(&mut self, pause: Duration, saves: &mpsc::Sender<Save>, ticks: &mut Interval) -> bool {
-        let stop = self.gateway.stop.clone();
-        let mut over = pin!(sleep(pause));
-        loop {
-            tokio::select! {
-                () = &mut over => return false,
-                () = stop.cancelled() => return true,
-                _ = ticks.tick() => self.tick(saves),
-            }
-        }
     }
 
     fn tick(&mut self, saves: &mpsc::Sender<Save>) {

@@ -1,5 +1,5 @@
 //! Floor 2: listens to Discord's gateway, keeps the map of who sits where, and books the matches that an event concerns. Moves nobody and
-//! decides nothing.
+//! decides nothing. Interactions are only handed on, unread.
 
 mod bookings;
 mod events;
@@ -13,16 +13,20 @@ mod words;
 
 use std::{sync::Arc, time::Duration};
 
-use secrecy::{ExposeSecret, SecretString};
-use tokio::{sync::Notify, task::JoinSet, time::timeout};
+use secrecy::SecretString;
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
-use twilight_gateway::{Config, ConfigBuilder, Intents, ShardId};
+use twilight_model::gateway::{Intents, ShardId};
 use url::Url;
 
 use crate::{
     clock::Clock,
     discord::{self, Client, Shards, VoiceMap, shards::Status},
-    gateway::{identify::Identify, listen::Listener, pace::Pace},
+    gateway::{link::Login, listen::Listener, pace::Pace},
     store,
 };
 
@@ -42,6 +46,10 @@ pub struct Options {
     pub shards: Option<u32>,
 }
 
+/// Where interactions go: commands, buttons and the like, each the `d` of an INTERACTION_CREATE, as Discord wrote it. Whoever takes them has
+/// 3 s for each. After an interruption one may come late, or once more: Discord then refuses the answer (10062, 40060).
+pub type Interactions = mpsc::UnboundedSender<Box<str>>;
+
 /// What it works with; everything is shared.
 #[derive(Clone)]
 pub struct Gateway {
@@ -53,6 +61,8 @@ pub struct Gateway {
     pub shards: Shards,
     /// Fired after something was booked.
     pub wake: Arc<Notify>,
+    /// None while nobody answers any.
+    pub interactions: Option<Interactions>,
     pub options: Options,
     pub stop: CancellationToken,
 }
@@ -73,19 +83,28 @@ impl Gateway {
             "listening to Discord's gateway"
         );
         let mut tasks = JoinSet::new();
-        let (booker, booking) = bookings::start(self.pool.clone(), self.clock.clone(), self.wake.clone());
+        let (booker, booking) = bookings::start(
+            self.pool.clone(),
+            self.clock.clone(),
+            self.wake.clone(),
+            self.shards.clone(),
+        );
         tasks.spawn(booking);
         let (identify, admitting) = identify::start(&self, bot.starts);
         let admitting = tasks.spawn(admitting);
-        let config = self.config(url, identify);
+        let login = Login {
+            url: url.to_owned(),
+            token: self.options.token.clone(),
+            identify,
+        };
         let mut listeners = JoinSet::new();
         for number in 0..count {
             self.shards.set(number, Status::Connecting);
             let shard = ShardId::new(number, count);
-            let listener = Listener::new(self.clone(), shard, config.clone(), booker.clone());
+            let listener = Listener::new(self.clone(), shard, login.clone(), booker.clone());
             listeners.spawn(listener.run());
         }
-        drop((booker, config));
+        drop((booker, login));
         while let Some(ended) = listeners.join_next().await {
             if let Err(error) = ended {
                 tracing::error!(%error, "a shard broke down; start Muster again, and report this");
@@ -116,13 +135,5 @@ impl Gateway {
                 .set_trouble(Some(format!("Discord does not say where its gateway is: {error}")));
             self.stop.run_until_cancelled(tokio::time::sleep(pause)).await?;
         }
-    }
-
-    fn config(&self, url: &str, identify: Identify) -> Config<Identify> {
-        let token = self.options.token.expose_secret().to_owned();
-        ConfigBuilder::new(token, INTENTS)
-            .proxy_url(url.trim_end_matches('/').to_owned())
-            .queue(identify)
-            .build()
     }
 }

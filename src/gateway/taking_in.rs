@@ -125,6 +125,7 @@ impl Guilds {
                 Some(News::ChannelGone(guild, channel, seated))
             }
             Event::Seat(guild, user, channel) => self.seat(guild, user, channel),
+            Event::Interaction(_) => None,
         }
     }
 

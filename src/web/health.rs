@@ -93,6 +93,8 @@ pub async fn metrics(State(web): State<Web>) -> Response {
         gauge!(metrics::JOBS, "state" => "dead").set(counts.dead as f64);
         gauge!(metrics::OLDEST_JOB).set(counts.oldest_due_seconds);
     }
+    gauge!(metrics::GATEWAY_GUILDS).set(web.voice.guilds().len() as f64);
+    gauge!(metrics::GATEWAY_SEATED).set(web.voice.seated() as f64);
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         (web.metrics)(),
@@ -118,7 +120,8 @@ fn token(web: &Web) -> Result<(), String> {
     Ok(())
 }
 
-/// Red only when a shard was given up; how each one stands is there to be read.
+/// Red only when a shard was given up. How each one stands is there to be read, and the number of its session's last event, once everything
+/// that follows from it is booked.
 fn gateway(shards: &Shards) -> Value {
     let mut check = verdict(shards.fatal().map_or(Ok(()), Err));
     let all = shards.all();
@@ -127,6 +130,11 @@ fn gateway(shards: &Shards) -> Value {
         .map(|(shard, status)| (shard.to_string(), status.to_string().into()))
         .collect();
     check["shards"] = each.into();
+    let heard = all
+        .keys()
+        .filter_map(|shard| Some((shard, shards.caught_up(*shard)?.1)));
+    let heard: Map<String, Value> = heard.map(|(shard, event)| (shard.to_string(), event.into())).collect();
+    check["events"] = heard.into();
     if let Some(trouble) = shards.trouble() {
         check["trouble"] = trouble.into();
     }

@@ -29,7 +29,13 @@ use tracing::Level;
 
 pub use health::Examined;
 
-use crate::{clock::Clock, discord::Shards, faceit::secret::Secret, store, web::intake::Intake};
+use crate::{
+    clock::Clock,
+    discord::{Shards, VoiceMap},
+    faceit::secret::Secret,
+    store,
+    web::intake::Intake,
+};
 
 /// What the handlers need; clones share it.
 #[derive(Clone)]
@@ -45,6 +51,8 @@ pub struct Web {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// How the connections to Discord's gateway stand.
     pub shards: Shards,
+    /// Who sits where, to be counted.
+    pub voice: VoiceMap,
     /// Discord refused the bot's token.
     pub token_is_bad: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Looks whether all is in place; costs calls to Discord and FACEIT.

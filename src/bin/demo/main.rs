@@ -81,7 +81,7 @@ impl Asked {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    muster::app::choose_tls();
     let outcome = match Asked::listen() {
         Ok(asked) => run(arguments, asked).await,
         Err(error) => Err(error.into()),

@@ -18,7 +18,10 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{bodies, database::Database};
+use super::{
+    bodies,
+    database::{Database, eventually},
+};
 
 /// Longer than anything takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +34,7 @@ pub const PUBLIC_URL: &str = "http://muster.test";
 pub const JWT_SECRET: &str = "1:a-secret-for-the-sessions-of-the-tests";
 pub const ENCRYPTION_KEYS: &str = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+pub const BOT: &str = "900000000000000001";
 pub const GUILD: &str = "1000";
 pub const CATEGORY: &str = "1010";
 pub const LOBBY: &str = "1011";
@@ -47,7 +51,7 @@ pub fn member(name: &str) -> u64 {
     2001 + at.unwrap_or_else(|| panic!("nobody is called {name}")) as u64
 }
 
-/// One guild, everybody in its lobby; limits so wide that no test waits for a bucket unless it wants to.
+/// One guild, everybody in its lobby; limits so wide that no test waits for a bucket, or for its turn to identify, unless it wants to.
 pub fn world() -> Value {
     let people: Vec<Value> = PEOPLE
         .iter()
@@ -64,6 +68,7 @@ pub fn world() -> Value {
             "members": people,
         }],
         "limits": {"member_edit": {"limit": 1000, "per_ms": 1000}, "faceit_per_second": 1000},
+        "gateway": {"max_concurrency": 0},
     })
 }
 
@@ -106,8 +111,29 @@ impl Bot {
             config,
             metrics,
         };
+        bot.gateway_ready().await;
         bot.link(linked).await;
         bot
+    }
+
+    /// Waits until the bot has a session with the gateway, and has taken in and booked all that it was told: it knows who sits where.
+    pub async fn gateway_ready(&self) {
+        eventually("the bot listens to the gateway and has caught up", || async {
+            self.heard_up_to().is_some_and(|heard| !heard.is_empty())
+        })
+        .await;
+    }
+
+    /// The last event that was told on each open session; None unless the bot has taken in all of them, and booked what follows.
+    fn heard_up_to(&self) -> Option<Vec<(String, u64)>> {
+        let sessions = self.simulator.gateway().sessions.into_iter();
+        let open = sessions.filter(|session| session.connected && session.bot_id.to_string() == BOT);
+        open.map(|session| {
+            let shard = u32::try_from(session.shard.0).expect("a small number");
+            let told = (session.session_id, session.seq);
+            (self.app.shards.caught_up(shard).as_ref() == Some(&told)).then_some(told)
+        })
+        .collect()
     }
 
     /// Ends the bot and starts it anew, as a deploy does.
@@ -125,14 +151,16 @@ impl Bot {
             .await
             .expect("the bot starts again");
         simulator.set_webhook_target(Some(format!("http://{}/faceit-webhook", app.address)));
-        Self {
+        let bot = Self {
             simulator,
             database,
             app,
             clock,
             config,
             metrics,
-        }
+        };
+        bot.gateway_ready().await;
+        bot
     }
 
     pub async fn link(&self, names: &[&str]) {
@@ -170,7 +198,8 @@ impl Bot {
         self.settle().await;
     }
 
-    /// Waits until nothing is due and nothing runs.
+    /// Waits until nothing is due and nothing runs, and until the bot has taken in everything that the gateway told it. A connection to the
+    /// gateway that is down is not waited for: see `gateway_ready`.
     pub async fn settle(&self) {
         let mut ticks = interval(Duration::from_millis(5));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -178,13 +207,15 @@ impl Bot {
             loop {
                 ticks.tick().await;
                 self.app.wake.notify_one();
+                let Some(heard) = self.heard_up_to() else { continue };
                 let Ok(mut conn) = self.app.sync.sources.pool.acquire().await else {
                     continue;
                 };
                 let Ok(counts) = store::jobs::counts(&mut conn, self.clock.now()).await else {
                     continue;
                 };
-                if counts.waiting == 0 && counts.running == 0 {
+                // A run that ended meanwhile has changed something in Discord, or nothing at all.
+                if counts.waiting == 0 && counts.running == 0 && self.heard_up_to() == Some(heard) {
                     return;
                 }
             }
@@ -265,9 +296,10 @@ impl Bot {
             .expect("he was in voice");
     }
 
-    /// Discord requests since the journal was cleared, as `METHOD path status`; the bot's asking for its own name is left out.
+    /// Discord requests since the journal was cleared, as `METHOD path status`; the bot's asking for its own name and for the gateway is left out.
     pub fn calls(&self) -> Vec<String> {
-        let of_discord = |entry: &Entry| entry.side == Side::Discord && !entry.path.ends_with("/users/@me");
+        let about_itself = |path: &str| path.ends_with("/users/@me") || path.ends_with("/gateway/bot");
+        let of_discord = |entry: &Entry| entry.side == Side::Discord && !about_itself(&entry.path);
         let journal = self.simulator.journal().into_iter().filter(of_discord);
         journal
             .map(|entry| format!("{} {} {}", entry.method, entry.path, entry.status))
@@ -371,7 +403,7 @@ fn config(simulator: &Simulator, database: &Database) -> Config {
             ..LinkingArgs::default()
         },
         admin: AdminArgs {
-            discord_client_id: some("900000000000000001"),
+            discord_client_id: some(BOT),
             discord_client_secret: some("simulated-client-secret"),
             public_url: some(PUBLIC_URL),
             jwt_secret: some(JWT_SECRET),

@@ -89,6 +89,19 @@ impl Place {
         Serving::start(self.muster(&["serve"])).await
     }
 
+    /// Waits until the service has taken in and booked all that the gateway told it.
+    pub async fn gateway_ready(&self, serving: &Serving) {
+        eventually("the service listens to the gateway and has caught up", || async {
+            let (_, body) = serving.get("/readyz").await;
+            let body: Value = serde_json::from_str(&body).expect("JSON");
+            let heard = &body["checks"]["gateway"]["events"];
+            let sessions = self.simulator.gateway().sessions;
+            let mut open = sessions.iter().filter(|session| session.connected).peekable();
+            open.peek().is_some() && open.all(|session| heard[session.shard.0.to_string()] == session.seq)
+        })
+        .await;
+    }
+
     /// Runs a command to its end.
     pub async fn run(&self, args: &[&str]) -> Ran {
         run(self.muster(args)).await
