@@ -6,12 +6,12 @@ ARGS ?=
 target := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo bench lint fmt ground bins test-bins
+.PHONY: help test demo bench fuzz-api lint fmt ground browser bins test-bins
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-test: ground test-bins ## run all tests against a private PostgreSQL (ARGS: passed to the test runner)
+test: ground browser test-bins ## run all tests against a private PostgreSQL (ARGS: passed to the test runner)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 		$(target)/debug/with-postgres -- $(CARGO) nextest run --locked $(ARGS); \
 	else \
@@ -25,6 +25,9 @@ bench: ground ## measure an optimised build (ARGS: passed to the benchmarks, suc
 	@$(CARGO) build --release --locked --bins
 	@$(CARGO) bench --locked --bench ingest --bench queue -- $(ARGS)
 
+fuzz-api: ground bins ## throw generated requests at the admin API (schemathesis from PyPI; ARGS: passed to it)
+	@tests/fuzz-api.sh $(ARGS)
+
 lint: ground ## check the formatting and run clippy; warnings are errors
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -34,6 +37,9 @@ fmt: ## format the sources
 
 ground:
 	@deploy/ensure-postgres.sh
+
+browser:
+	@deploy/ensure-browser.sh
 
 bins:
 	@$(CARGO) build --locked --bins

@@ -1,12 +1,12 @@
 //! The service as a whole: clients, queue, web and sweep wired together, started, and stopped gracefully.
 
+mod database;
 mod serve;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use futures::FutureExt;
-use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
     sync::Notify,
@@ -14,6 +14,9 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
+
+pub use database::connect;
+pub use serve::serve;
 
 use crate::{
     clock::Clock,
@@ -29,21 +32,14 @@ use crate::{
     web::{self, Web, auth::Admin, intake::Intake},
 };
 
-pub use serve::serve;
-
 /// How often open matches without a job, lost matches and old deliveries are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// How often histograms are folded together.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long a stop waits for running jobs before it breaks them off; what they began is found again after the next start.
 const HARD_STOP: Duration = Duration::from_secs(30);
-/// How long a start waits for a database that is not there yet.
-const DATABASE_WITHIN: Duration = Duration::from_secs(30);
-
 /// For each of the two calls to FACEIT when a player signs in.
 const SIGN_IN_WITHIN: Duration = Duration::from_secs(8);
-/// How long a command waits for the database.
-const COMMAND_WITHIN: Duration = Duration::from_secs(5);
 
 /// A running service.
 pub struct App {
@@ -64,7 +60,7 @@ impl App {
     pub async fn start(config: &Config, clock: Clock, metrics: Metrics) -> anyhow::Result<Self> {
         choose_tls();
         let pool = store::connect(&config.database.url, config.database.connections)?;
-        migrate(&pool).await?;
+        database::migrate(&pool).await?;
         let sources = sources(pool.clone(), &config.faceit, config.guild.settings(), clock.clone())?;
         let sync = Sync {
             sources,
@@ -244,8 +240,16 @@ impl App {
             return Ok(None);
         };
         info!(public_url = %settings.public_url, "the admin part is on");
-        let discord = self.sync.discord.clone();
-        let admin = Admin::new(settings, pool.clone(), clock.clone(), discord, &config.discord.api)?;
+        let parts = web::auth::Parts {
+            pool: pool.clone(),
+            clock: clock.clone(),
+            discord: self.sync.discord.clone(),
+            faceit: self.sync.sources.faceit.clone(),
+            default_guild: config.guild.settings(),
+            wake: self.wake.clone(),
+            examine: examine_guild(&self.sync),
+        };
+        let admin = Admin::new(settings, parts, &config.discord.api)?;
         Ok(Some(Arc::new(admin)))
     }
 
@@ -347,43 +351,17 @@ fn examine(sync: &Sync, webhook: &crate::config::Webhook) -> web::Examine {
     })
 }
 
-/// A pool for a command, checked at once: somebody waits at the terminal.
-pub async fn connect(url: &SecretString, connections: u32) -> anyhow::Result<store::Pool> {
-    let pool = store::connect(url, connections)?;
-    // Outside the pool, which tries on until its time is over and then can't say why.
-    let reached = timeout(COMMAND_WITHIN, store::dedicated(&pool)).await;
-    reached
-        .unwrap_or_else(|_| Err(store::Error::Unavailable("no answer in time".to_owned())))
-        .context("can't reach the database (DATABASE_URL)")?;
-    Ok(pool)
-}
-
-/// Applies the migrations, waiting for a database that is still starting.
-async fn migrate(pool: &store::Pool) -> anyhow::Result<()> {
-    let mut last = None;
-    let applied = timeout(DATABASE_WITHIN, async {
-        let mut pauses = interval(Duration::from_secs(1));
-        loop {
-            pauses.tick().await;
-            match store::migrate(pool).await {
-                Err(error) if error.is_unavailable() => {
-                    if last.is_none() {
-                        warn!(%error, "the database is not there yet; trying for {} s", DATABASE_WITHIN.as_secs());
-                    }
-                    last = Some(error);
-                }
-                result => return result,
-            }
-        }
-    });
-    match applied.await {
-        Ok(result) => result.context("the database (DATABASE_URL) could not be migrated"),
-        Err(_) => {
-            let why = last.map_or_else(|| "no answer".to_owned(), |error| error.to_string());
-            bail!(
-                "the database (DATABASE_URL) could not be reached within {} s: {why}",
-                DATABASE_WITHIN.as_secs()
-            )
-        }
-    }
+/// What the doctor says of one guild; nothing of the service itself, which is no business of a guild's staff.
+fn examine_guild(sync: &Sync) -> web::auth::Examine {
+    let (discord, clock) = (sync.discord.clone(), sync.sources.clock.clone());
+    Arc::new(move |settings, by_environment| {
+        let doctor = Doctor {
+            pool: None,
+            faceit: None,
+            discord: Some(discord.clone()),
+            wanted: Some(Wanted::new(&settings, by_environment)),
+            clock: clock.clone(),
+        };
+        async move { doctor.examine(Vec::new()).await.to_json() }.boxed()
+    })
 }

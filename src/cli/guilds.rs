@@ -1,10 +1,7 @@
 //! `muster guilds`: what each Discord server wants, whose matches are whose, pause and resume. Every change looks at the matches it concerns.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
 
 use crate::{
     cli::{migrated, say},
@@ -12,16 +9,11 @@ use crate::{
     config::{DatabaseArgs, GuildArgs},
     domain::{
         Timestamp,
-        ids::{GuildId, MatchId, is_plausible_id},
-        job::JobKey,
+        ids::{GuildId, is_plausible_id},
         setting_text::KEYS,
         settings::{ClaimKind, Settings},
     },
-    store::{
-        self,
-        audit::{Actor, Entry},
-        guilds::Saved,
-    },
+    store::{self, audit::Actor, guild_changes, guilds::Saved},
 };
 
 #[derive(Subcommand)]
@@ -101,18 +93,17 @@ pub async fn run(command: GuildsCommand) -> anyhow::Result<()> {
             }
             edit.save().await?;
             let guild = edit.settings.guild;
-            edit.finish(None).await?;
+            edit.finish().await?;
             say(&format!("changed the settings of server {guild}"))
         }
         GuildsCommand::Claim { kind, id, target } => claim(&kind, &id, target).await,
         GuildsCommand::Release { id, target } => {
             let mut edit = Edit::begin(target).await?;
             let guild = edit.settings.guild;
-            if !store::competitions::release(&mut edit.tx, guild, &id).await? {
+            if !guild_changes::release(&mut edit.tx, &Actor::cli(), guild, &id, edit.now).await? {
                 bail!("server {guild} does not claim '{id}'; `muster guilds list` shows what it claims");
             }
-            edit.note("guild.released", &id, None, None).await?;
-            edit.finish(Some(&id)).await?;
+            edit.finish().await?;
             say(&format!("server {guild} no longer claims {id}"))
         }
         GuildsCommand::Pause(target) => pause(target, true).await,
@@ -158,13 +149,11 @@ async fn claim(kind: &str, id: &str, target: Target) -> anyhow::Result<()> {
     if edit.version.is_none() {
         edit.save().await?;
     }
-    let owner = store::competitions::claim(&mut edit.tx, guild, kind, id, edit.now).await?;
+    let owner = guild_changes::claim(&mut edit.tx, &Actor::cli(), guild, kind, id, edit.now).await?;
     if owner != guild {
         bail!("server {owner} claims {id} already: `muster guilds release {id} --guild {owner}` frees it");
     }
-    edit.note("guild.claimed", id, None, Some(json!({ "kind": kind.as_str() })))
-        .await?;
-    edit.finish(Some(id)).await?;
+    edit.finish().await?;
     say(&format!(
         "the matches of {} {id} are those of server {guild}",
         kind.as_str()
@@ -176,7 +165,7 @@ async fn pause(target: Target, paused: bool) -> anyhow::Result<()> {
     edit.settings.paused = paused;
     edit.save().await?;
     let guild = edit.settings.guild;
-    edit.finish(None).await?;
+    edit.finish().await?;
     say(&if paused {
         format!("nothing is done in server {guild} until `muster guilds resume`")
     } else {
@@ -208,52 +197,16 @@ impl Edit {
     }
 
     async fn save(&mut self) -> anyhow::Result<()> {
-        match store::guilds::save(&mut self.tx, &self.settings, self.version, self.now).await? {
+        let (tx, actor) = (&mut self.tx, Actor::cli());
+        let saved = guild_changes::save(tx, &actor, &self.before, &self.settings, self.version, self.now).await?;
+        match saved {
             Saved::Version(version) => self.version = Some(version),
             Saved::Changed => bail!("somebody else changed this server's settings at the same time; try again"),
         }
-        let changed: Vec<_> = KEYS
-            .into_iter()
-            .filter(|key| self.before.get(key) != self.settings.get(key))
-            .collect();
-        let texts = |settings: &Settings| {
-            let texts = changed.iter().map(|key| (*key, settings.get(key)));
-            json!(texts.collect::<BTreeMap<_, _>>())
-        };
-        let (before, after) = (texts(&self.before), texts(&self.settings));
-        let subject = self.settings.guild.to_string();
-        self.note("guild.changed", &subject, Some(before), Some(after)).await
-    }
-
-    async fn note(
-        &mut self,
-        action: &str,
-        subject: &str,
-        before: Option<Value>,
-        after: Option<Value>,
-    ) -> anyhow::Result<()> {
-        let entry = Entry {
-            actor: Actor::cli(),
-            action: action.to_owned(),
-            guild: Some(self.settings.guild),
-            subject: subject.to_owned(),
-            before,
-            after,
-        };
-        store::audit::record(&mut self.tx, &entry, self.now).await?;
         Ok(())
     }
 
-    /// Books the matches that the change concerns: those of the guild, or those of a competition.
-    async fn finish(mut self, competition: Option<&str>) -> anyhow::Result<()> {
-        let matches: Vec<MatchId> = match competition {
-            Some(id) => store::competitions::open_matches_of(&mut self.tx, id).await?,
-            None => store::competitions::open_matches_in(&mut self.tx, self.settings.guild).await?,
-        };
-        for id in &matches {
-            store::jobs::book(&mut self.tx, &JobKey::sync_match(id), self.now).await?;
-        }
-        store::listener::notify(&mut self.tx).await?;
+    async fn finish(self) -> anyhow::Result<()> {
         self.tx.commit().await.map_err(store::Error::from)?;
         Ok(())
     }

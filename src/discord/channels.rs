@@ -91,6 +91,8 @@ pub struct Channel {
     #[serde(default)]
     pub parent_id: Option<Id<ChannelMarker>>,
     #[serde(default)]
+    pub position: i64,
+    #[serde(default)]
     pub permission_overwrites: Vec<Overwrite>,
 }
 

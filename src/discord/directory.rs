@@ -83,7 +83,7 @@ impl Client {
     /// The ids of somebody's roles; None when he is not in the guild.
     pub async fn roles_of(&self, guild: GuildId, user: UserId) -> Result<Option<Vec<u64>>, Error> {
         let request = built(self.build().guild_member(Id::new(guild.get()), Id::new(user.get())))?;
-        let route = Route::new(Class::Create, "GET /guilds/{guild}/members/{user}", guild.get());
+        let route = Route::new(Class::Message, "GET /guilds/{guild}/members/{user}", guild.get());
         match self.call(route, &request).await? {
             Answer::Ok(body) => Ok(Some(body.parse::<Roles>()?.roles.into_iter().map(Id::get).collect())),
             Answer::Refused(refusal) if matches!(refusal.body.code, 10_007 | 10_013) => Ok(None),
@@ -98,7 +98,7 @@ impl Client {
         request: &twilight_http::request::Request,
         doing: &Doing,
     ) -> Result<T, Error> {
-        match self.call(Route::new(Class::Create, route, resource), request).await? {
+        match self.call(Route::new(Class::Message, route, resource), request).await? {
             Answer::Ok(body) => body.parse(),
             Answer::Refused(refusal) => Err(refusal.into_error(doing)),
         }

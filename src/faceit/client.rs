@@ -241,7 +241,7 @@ impl Client {
     }
 
     /// Asks until there is an answer, a final refusal, or no time or tries are left.
-    async fn get(&self, route: &'static str, url: Url) -> Result<Value, Error> {
+    pub(super) async fn get(&self, route: &'static str, url: Url) -> Result<Value, Error> {
         let sender = &self.0.sender;
         let end = Instant::now() + sender.deadline * DEADLINES_IN_TOTAL;
         let mut pauses = ExponentialBuilder::default()
@@ -272,7 +272,7 @@ impl Client {
     }
 
     /// The address, with every segment percent-encoded.
-    fn url(&self, route: &'static str, segments: &[&str], query: &[(&str, &str)]) -> Result<Url, Error> {
+    pub(super) fn url(&self, route: &'static str, segments: &[&str], query: &[(&str, &str)]) -> Result<Url, Error> {
         // The two names that an address can't hold: a path swallows them. Nothing at FACEIT is called that.
         if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
             return Err(Error::NotFound { route });

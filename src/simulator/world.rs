@@ -194,6 +194,10 @@ pub struct FaceitFile {
     pub players: Vec<PlayerFile>,
     #[serde(default)]
     pub hubs: Vec<HubFile>,
+    #[serde(default)]
+    pub championships: Vec<HubFile>,
+    #[serde(default)]
+    pub organizers: Vec<OrganizerFile>,
 }
 
 /// A FACEIT player; `fields` are laid over the body the simulator would make up.
@@ -205,10 +209,20 @@ pub struct PlayerFile {
     pub fields: Map<String, Value>,
 }
 
-/// A FACEIT hub; `fields` are laid over the body the simulator would make up.
+/// A FACEIT organizer; `fields` are laid over the body the simulator would make up.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OrganizerFile {
+    #[serde(alias = "organizer_id")]
+    pub id: String,
+    pub name: String,
+    #[serde(flatten)]
+    pub fields: Map<String, Value>,
+}
+
+/// A FACEIT hub or championship; `fields` are laid over the body the simulator would make up.
 #[derive(Clone, Debug, Deserialize)]
 pub struct HubFile {
-    #[serde(alias = "hub_id")]
+    #[serde(alias = "hub_id", alias = "championship_id")]
     pub id: String,
     pub name: String,
     pub organizer_id: String,

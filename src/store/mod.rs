@@ -11,6 +11,7 @@ pub mod discord_tokens;
 pub mod erasing;
 mod error;
 pub mod gateway_sessions;
+pub mod guild_changes;
 pub mod guilds;
 pub mod jobs;
 pub mod link_states;

@@ -112,9 +112,12 @@ pub async fn remove_expired(connection: &mut Connection, now: Timestamp) -> Resu
         .bind(now)
         .execute(&mut *connection)
         .await?;
+    // Not those of somebody who is signing in at this moment, and whose session can't be seen yet.
     sqlx::query(
-        "delete from discord_tokens where not exists (select from sessions where sessions.user_id = discord_tokens.user_id)",
+        "delete from discord_tokens where updated_at <= $1 - interval '1 minute'
+            and not exists (select from sessions where sessions.user_id = discord_tokens.user_id)",
     )
+    .bind(now)
     .execute(connection)
     .await?;
     Ok(done.rows_affected())

@@ -59,6 +59,21 @@ pub const RULES: &[Rule] = &[
     ("POST", "/api/auth/logout", Needs::Session),
     ("GET", "/api/auth/sessions", Needs::Session),
     ("DELETE", "/api/auth/sessions/{session}", Needs::Session),
+    ("GET", "/api/guilds", Needs::Session),
+    ("GET", "/api/guilds/{guild}", Needs::Guild(Role::Staff)),
+    ("GET", "/api/guilds/{guild}/channels", Needs::Guild(Role::Staff)),
+    ("GET", "/api/guilds/{guild}/roles", Needs::Guild(Role::Staff)),
+    ("GET", "/api/guilds/{guild}/bot-install-url", Needs::Guild(Role::Admin)),
+    ("GET", "/api/guilds/{guild}/check", Needs::Guild(Role::Staff)),
+    ("GET", "/api/guilds/{guild}/settings", Needs::Guild(Role::Staff)),
+    ("PUT", "/api/guilds/{guild}/settings", Needs::Guild(Role::Admin)),
+    ("GET", "/api/guilds/{guild}/competitions", Needs::Guild(Role::Staff)),
+    ("POST", "/api/guilds/{guild}/competitions", Needs::Guild(Role::Admin)),
+    (
+        "DELETE",
+        "/api/guilds/{guild}/competitions/{competition}",
+        Needs::Guild(Role::Admin),
+    ),
 ];
 
 /// The guild of the path, and what the caller may do in it.
@@ -139,11 +154,11 @@ async fn admit(
         }
         Needs::Guild(least) => {
             let named = parameters.iter().find(|(name, _)| *name == "guild").map(|(_, id)| id);
-            let guild = named.and_then(guild_id).ok_or_else(no_such_guild)?;
+            let guild = named.and_then(guild_id).ok_or_else(Refused::no_such_guild)?;
             let role = admin.role_in(session.user, guild).await?;
             // Whoever is not in it does not learn whether it exists.
             if role == Role::None {
-                return Err(no_such_guild());
+                return Err(Refused::no_such_guild());
             }
             admin.limits.guild(guild)?;
             if role < least {
@@ -157,10 +172,6 @@ async fn admit(
     let renewed = session.renewed.clone();
     request.extensions_mut().insert(session);
     Ok(renewed)
-}
-
-fn no_such_guild() -> Refused {
-    Refused::not_found("you are in no Discord server with this id")
 }
 
 /// As Discord writes ids, and no other way.

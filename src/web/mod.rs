@@ -5,6 +5,7 @@ pub mod access;
 pub mod api;
 pub mod auth;
 mod error;
+pub mod extract;
 mod health;
 pub mod intake;
 pub mod oauth;

@@ -1,20 +1,22 @@
 //! Refused and failed API calls as callers see them: always `{error, message, details?}`, with a message that says what to do and
 //! nothing internal. FACEIT's webhook has its own in `error`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Json,
-    extract::{FromRequest, Request, rejection::JsonRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::Value;
 use tracing::{error, warn};
-use utoipa::ToSchema;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{ContentBuilder, Ref, RefOr, response, response::ResponseBuilder},
+};
 
-use crate::{discord, store};
+use crate::{discord, faceit, store};
 
 /// Why a call was not carried out.
 #[derive(Clone, Debug)]
@@ -79,6 +81,11 @@ impl Refused {
         Self::new(StatusCode::BAD_REQUEST, "malformed", message)
     }
 
+    /// A body that is JSON and still does not fit.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", message)
+    }
+
     pub fn too_many(wait: Duration) -> Self {
         let seconds = wait.as_millis().div_ceil(1000).max(1);
         let message = format!("too many requests: try again in {seconds} s");
@@ -88,6 +95,16 @@ impl Refused {
     pub fn internal() -> Self {
         let message = "something went wrong on our side; it was logged";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+    }
+
+    pub fn bot_missing() -> Self {
+        let message = "the bot is not in this server: invite it first, by the address of its bot-install-url";
+        Self::new(StatusCode::CONFLICT, "bot_missing", message)
+    }
+
+    pub fn no_such_guild() -> Self {
+        let message = "you are in no Discord server with this id";
+        Self::new(StatusCode::NOT_FOUND, "no_such_guild", message)
     }
 
     fn unreachable(why: &str) -> Self {
@@ -101,10 +118,62 @@ impl Refused {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "discord_busy", message).after(seconds)
     }
 
+    pub fn faceit_too_slow() -> Self {
+        let message = "FACEIT did not answer in time; try again in a moment";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "faceit_timeout", message)
+    }
+
+    /// Everything together took too long.
+    pub fn took_too_long() -> Self {
+        let message = "this took too long and was broken off; try again in a moment";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
+    }
+
     fn too_slow() -> Self {
         let message = "Discord did not answer in time; try again in a moment";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "discord_timeout", message)
     }
+}
+
+/// What every call of somebody who is signed in may be answered, for the description.
+pub struct Refusals;
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let all = [
+            ("401", "Not signed in."),
+            ("403", "Not allowed, or the call did not come from a page of ours."),
+            ("404", "There is none, or the caller has nothing to do with it."),
+            ("429", "Too many; Retry-After says when to try again."),
+            ("500", "Our mistake."),
+            ("502", "Discord or FACEIT can't be reached, or does not do what we ask."),
+            ("503", "The database can't be reached, or Discord asks for a pause."),
+            ("504", "Discord or FACEIT did not answer in time."),
+        ];
+        let body = || {
+            ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("ErrorBody")))
+                .build()
+        };
+        all.into_iter()
+            .map(|(status, why)| {
+                let response = ResponseBuilder::new()
+                    .description(why)
+                    .content("application/json", body());
+                (status.to_owned(), RefOr::T(response.build()))
+            })
+            .collect()
+    }
+}
+
+/// The answer of what has nothing else to say.
+#[derive(Serialize, ToSchema)]
+pub struct Done {
+    ok: bool,
+}
+
+impl Done {
+    pub const DONE: Self = Self { ok: true };
 }
 
 impl IntoResponse for Refused {
@@ -170,41 +239,25 @@ impl From<discord::Error> for Refused {
     }
 }
 
-/// A JSON body, refused in our own form.
-pub struct Body<T>(pub T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Refused;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(body)) => Ok(Self(body)),
-            Err(rejection) => Err(refuse(&rejection)),
+impl From<faceit::error::Error> for Refused {
+    fn from(error: faceit::error::Error) -> Self {
+        use faceit::error::Error;
+        warn!(%error, "an API call that needs FACEIT failed");
+        match error {
+            Error::NotFound { .. } => Self::not_found("FACEIT does not know it"),
+            Error::Busy { retry_after, .. } => {
+                let message = "FACEIT asks us to slow down; try again in a moment";
+                let seconds = u64::try_from(retry_after.as_millis().div_ceil(1000)).unwrap_or(60);
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "faceit_busy", message).after(seconds)
+            }
+            Error::Unauthorized { .. } => {
+                let message = "FACEIT refuses our key; the operator must set a new FACEIT_API_KEY";
+                Self::new(StatusCode::BAD_GATEWAY, "faceit_refused", message)
+            }
+            Error::Unavailable { .. } | Error::Unexpected { .. } => {
+                let message = "FACEIT can't be reached just now; try again in a moment";
+                Self::new(StatusCode::BAD_GATEWAY, "faceit_unreachable", message)
+            }
         }
-    }
-}
-
-fn refuse(rejection: &JsonRejection) -> Refused {
-    match rejection {
-        JsonRejection::JsonDataError(error) => {
-            // The library's first half says nothing that our own words don't.
-            let why = error.body_text();
-            let why = why.split_once(": ").map_or(why.as_str(), |(_, why)| why).to_owned();
-            Refused::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "invalid",
-                format!("the body does not fit: {why}"),
-            )
-        }
-        JsonRejection::JsonSyntaxError(_) => Refused::malformed("the body is not JSON"),
-        JsonRejection::MissingJsonContentType(_) => Refused::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "not_json",
-            "send JSON with content-type: application/json",
-        ),
-        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large")
-        }
-        _ => Refused::malformed("the body broke off"),
     }
 }

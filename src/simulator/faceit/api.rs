@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::world::{Faceit, Match, hub_body};
+use super::world::{Faceit, Match, championship_body, hub_body, organizer_body};
 use crate::simulator::exchange::{Answer, Call};
 
 /// The part of a path after the Data API's prefix.
@@ -124,6 +124,20 @@ impl Faceit {
                 Some("/v4/hubs/{hubId}"),
             ),
             ["hubs", id, "matches"] => (self.matches_of(id, call), Some("/v4/hubs/{hubId}/matches")),
+            ["championships", id] => (
+                self.championships
+                    .get(id)
+                    .map(|championship| ok(&championship_body(championship)))
+                    .ok_or_else(Refusal::not_found),
+                Some("/v4/championships/{championshipId}"),
+            ),
+            ["organizers", id] => (
+                self.organizers
+                    .get(id)
+                    .map(|organizer| ok(&organizer_body(organizer)))
+                    .ok_or_else(Refusal::not_found),
+                Some("/v4/organizers/{organizerId}"),
+            ),
             ["championships", id, "matches"] => (
                 self.matches_of(id, call),
                 Some("/v4/championships/{championshipId}/matches"),

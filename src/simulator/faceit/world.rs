@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::oauth::SignIn;
 use crate::simulator::{
     discord::limits::Window,
-    world::{HubFile, PlayerFile, WorldFile},
+    world::{HubFile, OrganizerFile, PlayerFile, WorldFile},
 };
 
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(in crate::simulator) struct Faceit {
     pub(super) matches: BTreeMap<String, Match>,
     pub(super) players: BTreeMap<String, PlayerFile>,
     pub(super) hubs: BTreeMap<String, HubFile>,
+    pub(super) championships: BTreeMap<String, HubFile>,
+    pub(super) organizers: BTreeMap<String, OrganizerFile>,
     pub(super) oauth: SignIn,
     /// How many calls this second, and which.
     pub(super) second: Window,
@@ -55,13 +57,16 @@ impl Faceit {
             .players
             .iter()
             .map(|player| (player.player_id.clone(), player.clone()));
-        let hubs = file.faceit.hubs.iter().map(|hub| (hub.id.clone(), hub.clone()));
+        let by_id = |all: &[HubFile]| all.iter().map(|one| (one.id.clone(), one.clone())).collect();
+        let organizers = file.faceit.organizers.iter().map(|one| (one.id.clone(), one.clone()));
         Self {
             api_key: file.faceit_api_key.clone(),
             latest: 0,
             matches: BTreeMap::new(),
             players: players.collect(),
-            hubs: hubs.collect(),
+            hubs: by_id(&file.faceit.hubs),
+            championships: by_id(&file.faceit.championships),
+            organizers: organizers.collect(),
             oauth: SignIn::new(file.faceit.client.clone()),
             second: Window::of(Duration::from_secs(1)),
         }
@@ -178,5 +183,46 @@ pub(super) fn hub_body(hub: &HubFile) -> Value {
         "faceit_url": format!("https://www.faceit.com/{{lang}}/hub/{}/{}", hub.id, hub.name.replace(' ', "%20")),
     });
     hub.fields.iter().for_each(|(name, value)| body[name] = value.clone());
+    body
+}
+
+pub(super) fn championship_body(championship: &HubFile) -> Value {
+    let mut body = json!({
+        "id": championship.id,
+        "championship_id": championship.id,
+        "name": championship.name,
+        "cover_image": "",
+        "background_image": "",
+        "avatar": "",
+        "organizer_id": championship.organizer_id,
+        "description": "",
+        "type": "bracket",
+        "status": "started",
+        "game_id": "cs2",
+        "region": "EU",
+        "featured": false,
+    });
+    championship
+        .fields
+        .iter()
+        .for_each(|(name, value)| body[name] = value.clone());
+    body
+}
+
+pub(super) fn organizer_body(organizer: &OrganizerFile) -> Value {
+    let mut body = json!({
+        "organizer_id": organizer.id,
+        "avatar": "",
+        "cover": "",
+        "name": organizer.name,
+        "description": "",
+        "type": "organization",
+        "faceit_url": format!("https://www.faceit.com/{{lang}}/organizers/{}/", organizer.id),
+        "followers_count": 0,
+    });
+    organizer
+        .fields
+        .iter()
+        .for_each(|(name, value)| body[name] = value.clone());
     body
 }

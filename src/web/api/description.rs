@@ -28,7 +28,11 @@ use crate::web::{access::RULES, auth::Admin};
                        /api/auth/me in x-csrf-token. Every error is {error, message, details?}."
     ),
     security(("cookie" = []), ("bearer" = [])),
-    tags((name = "auth", description = "Signing in, and one's own account"))
+    tags(
+        (name = "auth", description = "Signing in, and one's own account"),
+        (name = "guilds", description = "Discord servers, and what there is in them"),
+        (name = "settings", description = "What a server wants, and which matches are its own"),
+    )
 )]
 struct Basis;
 

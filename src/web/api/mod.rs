@@ -1,24 +1,35 @@
 //! The admin part as a router: its routes with their description, behind the gate, with the headers and limits that all of them share.
+//!
+//! A new route is a handler with `#[utoipa::path]`, a line in `described` below, and a line in `access::RULES` that says what it needs; without
+//! the latter it stays shut, and a test walks all of them. Handlers take `Session`, `Access` (guild and role, checked by the gate), and `Body`,
+//! `Query` and `Path` of `extract`, and refuse with `Refused`. Changes are recorded with `admin.actor(…)` in the transaction that makes them.
 
+pub mod channels;
+mod choices;
+pub mod competitions;
 mod description;
+pub mod guilds;
+pub mod settings;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
     routing::get,
 };
-use tower_http::cors::CorsLayer;
+use tokio::time::timeout;
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::web::{
     access,
     auth::{Admin, account, login},
+    refused::Refused,
 };
 
 /// No body of ours is larger; settings have about one kilobyte.
@@ -36,6 +47,8 @@ pub fn router<S: Clone + Send + Sync + 'static>(admin: Arc<Admin>) -> Router<S> 
         description::serve(router, description).method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED);
     let router = router
         .layer(from_fn_with_state(admin.clone(), access::gate))
+        .layer(from_fn(in_time))
+        .layer(CatchPanicLayer::custom(|_| Refused::internal().into_response()))
         .layer(from_fn_with_state(admin.clone(), with_headers))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(cors(&admin));
@@ -52,6 +65,15 @@ fn described() -> (Router<Arc<Admin>>, OpenApi) {
         .routes(routes!(account::logout))
         .routes(routes!(account::list_sessions))
         .routes(routes!(account::end_session))
+        .routes(routes!(guilds::list))
+        .routes(routes!(guilds::show))
+        .routes(routes!(guilds::bot_install_url))
+        .routes(routes!(guilds::check))
+        .routes(routes!(channels::channels))
+        .routes(routes!(channels::roles))
+        .routes(routes!(settings::show, settings::change))
+        .routes(routes!(competitions::list, competitions::claim))
+        .routes(routes!(competitions::release))
         .split_for_parts()
 }
 
@@ -78,6 +100,14 @@ fn cors(admin: &Admin) -> CorsLayer {
             HeaderName::from_static("x-csrf-token"),
         ])
         .expose_headers([header::ETAG, header::RETRY_AFTER])
+}
+
+/// Longer than each of its steps may take, and shorter than what ends every request without a word.
+const DEADLINE: Duration = Duration::from_secs(18);
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let answer = timeout(DEADLINE, next.run(request)).await;
+    answer.unwrap_or_else(|_| Refused::took_too_long().into_response())
 }
 
 /// Answers hold people's data: nothing is kept, framed, guessed at or passed on.

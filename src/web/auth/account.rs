@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json,
-    extract::{Path, Query, State},
+    Json,
+    extract::State,
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -16,13 +16,14 @@ use crate::{
     domain::{Timestamp, ids::UserId},
     store::{self, discord_tokens, sessions, users},
     web::{
+        api::guilds::{self, GuildBody},
         auth::{
             Admin,
             login::{UserBody, append_cookie, profile},
-            roles::Role,
             session::Session,
         },
-        refused::{ErrorBody, Refused},
+        extract::{Path, Query},
+        refused::{Done, ErrorBody, Refusals, Refused},
     },
 };
 
@@ -39,25 +40,11 @@ pub struct Me {
     operator: bool,
 }
 
-/// A Discord server as the caller stands to it.
-#[derive(Serialize, ToSchema)]
-pub struct GuildBody {
-    #[schema(example = "41771983423143937")]
-    pub id: String,
-    pub name: String,
-    /// Hash of the picture.
-    pub icon: Option<String>,
-    pub role: Role,
-    /// Whether the bot is in it.
-    pub installed: bool,
-}
-
 /// Who is signed in, his guilds, and the token that unsafe requests need.
 #[utoipa::path(get, path = "/api/auth/me", tag = "auth", responses(
-    (status = 200, body = Me), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
-    (status = 502, body = ErrorBody), (status = 504, body = ErrorBody)))]
-pub async fn me(State(admin): State<Arc<Admin>>, Extension(session): Extension<Session>) -> Result<Json<Me>, Refused> {
-    let (user, guilds) = tokio::try_join!(fresh_user(&admin, session.user), guilds(&admin, session.user))?;
+    (status = 200, body = Me), Refusals))]
+pub async fn me(State(admin): State<Arc<Admin>>, session: Session) -> Result<Json<Me>, Refused> {
+    let (user, guilds) = tokio::try_join!(fresh_user(&admin, session.user), guilds::of_user(&admin, &session))?;
     Ok(Json(Me {
         user,
         guilds,
@@ -90,44 +77,20 @@ async fn fresh_user(admin: &Admin, user: UserId) -> Result<UserBody, Refused> {
     Ok(fresh.into())
 }
 
-/// Every guild of his, with his role.
-pub async fn guilds(admin: &Arc<Admin>, user: UserId) -> Result<Vec<GuildBody>, Refused> {
-    let (own, installed) = tokio::try_join!(admin.guilds_of(user), admin.installed())?;
-    let bodies = own.guilds.iter().cloned().map(|guild| {
-        let installed = installed.guilds.contains(&guild.id);
-        let admin = admin.clone();
-        async move {
-            let role = admin.role_of(user, &guild).await?;
-            Ok(GuildBody {
-                id: guild.id.to_string(),
-                name: guild.name.clone(),
-                icon: guild.icon.clone(),
-                role,
-                installed,
-            })
-        }
-    });
-    futures::future::try_join_all(bodies).await
-}
-
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub struct LogoutQuery {
     /// Every session of this person.
     #[serde(default)]
     all: bool,
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct Done {
-    ok: bool,
-}
-
 /// End this session, or all of them.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "auth", params(LogoutQuery), responses(
-    (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody)))]
+    (status = 200, body = Done), (status = 400, body = ErrorBody), Refusals))]
 pub async fn logout(
     State(admin): State<Arc<Admin>>,
-    Extension(session): Extension<Session>,
+    session: Session,
     Query(query): Query<LogoutQuery>,
 ) -> Result<Response, Refused> {
     let mut tx = admin.pool.begin().await.map_err(store::Error::from)?;
@@ -157,7 +120,7 @@ pub async fn logout(
             Err(_) => warn!(user = %session.user, "tokens could not be revoked at Discord: they can't be opened"),
         }
     }
-    let mut response = Json(Done { ok: true }).into_response();
+    let mut response = Json(Done::DONE).into_response();
     append_cookie(&mut response, &admin.cookies.clear_session());
     Ok(response)
 }
@@ -183,10 +146,10 @@ pub struct SessionBody {
 
 /// One's own sessions.
 #[utoipa::path(get, path = "/api/auth/sessions", tag = "auth", responses(
-    (status = 200, body = Vec<SessionBody>), (status = 401, body = ErrorBody)))]
+    (status = 200, body = Vec<SessionBody>), Refusals))]
 pub async fn list_sessions(
     State(admin): State<Arc<Admin>>,
-    Extension(session): Extension<Session>,
+    session: Session,
 ) -> Result<Json<Vec<SessionBody>>, Refused> {
     let mut connection = admin.pool.acquire().await.map_err(store::Error::from)?;
     let rows = sessions::of_user(&mut connection, session.user, admin.clock.now()).await?;
@@ -203,11 +166,10 @@ pub async fn list_sessions(
 
 /// End one of one's own sessions.
 #[utoipa::path(delete, path = "/api/auth/sessions/{session}", tag = "auth", params(("session" = String, Path)), responses(
-    (status = 200, body = Done), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody)))]
+    (status = 200, body = Done), Refusals))]
 pub async fn end_session(
     State(admin): State<Arc<Admin>>,
-    Extension(session): Extension<Session>,
+    session: Session,
     Path(id): Path<String>,
 ) -> Result<Json<Done>, Refused> {
     let mut connection = admin.pool.acquire().await.map_err(store::Error::from)?;
@@ -216,7 +178,7 @@ pub async fn end_session(
     let row = rows.iter().find(|row| handle(&row.id) == id);
     let row = row.ok_or_else(|| Refused::not_found("you have no such session"))?;
     sessions::end(&mut connection, session.user, &row.id).await?;
-    Ok(Json(Done { ok: true }))
+    Ok(Json(Done::DONE))
 }
 
 /// The start of the hash: enough to tell one's sessions apart, and nothing to get in with.

@@ -99,7 +99,7 @@ impl Limits {
 
     pub fn address(&self, address: IpAddr) -> Result<(), Refused> {
         // Whoever has one IPv6 address has the other 2^64 of its network too.
-        let address = match address {
+        let address = match address.to_canonical() {
             IpAddr::V6(six) => IpAddr::V6((six.to_bits() >> 64 << 64).into()),
             four => four,
         };

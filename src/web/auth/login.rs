@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -26,7 +26,8 @@ use crate::{
             cookies::{Pending, SIGN_IN},
             session::{Begun, LIVES, hash},
         },
-        refused::{Body, ErrorBody, Refused},
+        extract::{Body, Query},
+        refused::{ErrorBody, Refused},
     },
 };
 

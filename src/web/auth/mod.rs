@@ -12,8 +12,11 @@ pub mod tokens;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use moka::future::Cache;
 use secrecy::SecretString;
+use serde_json::Value;
+use tokio::sync::Notify;
 use url::Url;
 
 use self::{
@@ -25,9 +28,14 @@ use self::{
 use crate::{
     clock::Clock,
     discord::{self, oauth::OAuth},
-    domain::ids::{GuildId, UserId},
+    domain::{
+        ids::{GuildId, UserId},
+        settings as guild,
+    },
+    faceit,
     seal::Ring,
-    store,
+    store::{self, audit::Actor},
+    web::refused::Refused,
 };
 
 /// The settings of the admin part.
@@ -51,6 +59,24 @@ pub struct Settings {
     pub proxies: usize,
 }
 
+/// What the admin part is given of the service.
+pub struct Parts {
+    pub pool: store::Pool,
+    pub clock: Clock,
+    /// The bot.
+    pub discord: discord::Client,
+    pub faceit: faceit::client::Client,
+    /// The guild of the environment; its settings count as long as none are stored for it.
+    pub default_guild: Option<guild::Settings>,
+    /// Wakes the queue; fire it after booking a job.
+    pub wake: Arc<Notify>,
+    /// Looks whether all is in place for a guild.
+    pub examine: Examine,
+}
+
+/// Gives a report as JSON; costs calls to Discord. The flag says that the settings are the environment's.
+pub type Examine = Arc<dyn Fn(guild::Settings, bool) -> BoxFuture<'static, Value> + Send + Sync>;
+
 /// What every handler of the admin part needs.
 pub struct Admin {
     pub settings: Settings,
@@ -59,6 +85,12 @@ pub struct Admin {
     /// The bot.
     pub discord: discord::Client,
     pub oauth: OAuth,
+    pub faceit: faceit::client::Client,
+    /// Wakes the queue; fire it after booking a job.
+    pub wake: Arc<Notify>,
+    examine: Examine,
+    examined: Cache<GuildId, Value>,
+    default_guild: Option<guild::Settings>,
     pub(super) cookies: Cookies,
     pub(super) limits: Limits,
     own_guilds: Cache<UserId, Arc<OwnGuilds>>,
@@ -70,16 +102,21 @@ pub struct Admin {
 const CACHED: u64 = 10_000;
 /// What is cached is never used after this long.
 const FRESH: Duration = Duration::from_secs(60);
+/// A report costs many calls.
+const EXAMINED: Duration = Duration::from_secs(15);
 
 impl Admin {
     /// `api` is the base of Discord's REST API.
-    pub fn new(
-        settings: Settings,
-        pool: store::Pool,
-        clock: Clock,
-        discord: discord::Client,
-        api: &Url,
-    ) -> Result<Self, discord::oauth::Error> {
+    pub fn new(settings: Settings, parts: Parts, api: &Url) -> Result<Self, discord::oauth::Error> {
+        let Parts {
+            pool,
+            clock,
+            discord,
+            faceit,
+            default_guild,
+            wake,
+            examine,
+        } = parts;
         let oauth = OAuth::new(
             api,
             &settings.authorize_url,
@@ -98,6 +135,11 @@ impl Admin {
             clock,
             discord,
             oauth,
+            faceit,
+            wake,
+            examine,
+            examined: Cache::builder().max_capacity(CACHED).time_to_live(EXAMINED).build(),
+            default_guild,
         })
     }
 
@@ -115,6 +157,28 @@ impl Admin {
 
     pub fn is_operator(&self, user: UserId) -> bool {
         self.settings.operators.contains(&user)
+    }
+
+    /// A report of a guild, made once for all who ask within a short time.
+    pub async fn examine(&self, guild: GuildId) -> Result<Value, Refused> {
+        let report = async {
+            let mut connection = self.pool.acquire().await.map_err(store::Error::from)?;
+            let stored = store::guilds::load(&mut connection, guild).await?;
+            drop(connection);
+            let by_environment = stored.is_none();
+            let settings = stored.map_or_else(|| self.start_of(guild), |stored| stored.settings);
+            Ok::<_, Refused>((self.examine)(settings, by_environment).await)
+        };
+        let report = self.examined.try_get_with(guild, report).await;
+        report.map_err(|refused| (*refused).clone())
+    }
+
+    /// Somebody who is signed in, for the audit log.
+    pub async fn actor(&self, user: UserId) -> Result<Actor, Refused> {
+        let mut connection = self.pool.acquire().await.map_err(store::Error::from)?;
+        let stored = store::users::find(&mut connection, user).await?;
+        let stored = stored.ok_or_else(Refused::unauthorized)?;
+        Ok(Actor::web(user, stored.profile.username))
     }
 
     /// Removes what has expired; to be called now and then.

@@ -10,7 +10,9 @@ use crate::{
     domain::{
         Timestamp,
         ids::{GuildId, UserId},
+        settings::Settings,
     },
+    store,
     web::{
         auth::{Admin, FRESH},
         refused::Refused,
@@ -19,6 +21,8 @@ use crate::{
 
 const ADMINISTRATOR: u64 = 1 << 3;
 const MANAGE_GUILD: u64 = 1 << 5;
+/// That the bot is missing is believed so long.
+const JUST_NOW: time::Duration = time::Duration::seconds(5);
 
 /// From least to most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -105,6 +109,27 @@ impl Admin {
         known.map_err(|refused: Arc<Refused>| (*refused).clone())
     }
 
+    /// Whether the bot is in a guild. Who has just invited it does not wait for what was known before.
+    pub async fn is_installed(&self, guild: GuildId) -> Result<bool, Refused> {
+        let known = self.installed().await?;
+        if known.guilds.contains(&guild) {
+            return Ok(true);
+        }
+        if self.clock.now() - known.at < JUST_NOW {
+            return Ok(false);
+        }
+        self.installed.invalidate(&()).await;
+        Ok(self.installed().await?.guilds.contains(&guild))
+    }
+
+    pub async fn must_be_installed(&self, guild: GuildId) -> Result<(), Refused> {
+        if self.is_installed(guild).await? {
+            Ok(())
+        } else {
+            Err(Refused::bot_missing())
+        }
+    }
+
     /// What somebody may do in a guild.
     pub async fn role_in(&self, user: UserId, guild: GuildId) -> Result<Role, Refused> {
         let own = self.guilds_of(user).await?;
@@ -121,18 +146,27 @@ impl Admin {
         if own.permissions & (ADMINISTRATOR | MANAGE_GUILD) != 0 {
             return Ok(Role::Admin);
         }
-        let staff = self.staff_roles(own.id).await?;
-        if staff.is_empty() {
+        let staff = self.wanted_in(own.id).await?.staff_roles;
+        // Only the bot can ask who has which role.
+        if staff.is_empty() || !self.is_installed(own.id).await? {
             return Ok(Role::Viewer);
         }
         let has = self.discord_roles(user, own.id).await?;
-        let is_staff = has.roles.iter().any(|role| staff.contains(role));
+        let is_staff = staff.iter().any(|role| has.roles.contains(&role.get()));
         Ok(if is_staff { Role::Staff } else { Role::Viewer })
     }
 
-    /// The Discord roles that make somebody staff in a guild.
-    async fn staff_roles(&self, _guild: GuildId) -> Result<Vec<u64>, Refused> {
-        Ok(Vec::new())
+    /// The guild's settings: its own, else those of the environment, else what every guild starts with.
+    pub async fn wanted_in(&self, guild: GuildId) -> Result<Settings, Refused> {
+        let mut connection = self.pool.acquire().await.map_err(store::Error::from)?;
+        let stored = store::guilds::load(&mut connection, guild).await?;
+        Ok(stored.map_or_else(|| self.start_of(guild), |stored| stored.settings))
+    }
+
+    /// What a guild has as long as nothing is stored for it.
+    pub fn start_of(&self, guild: GuildId) -> Settings {
+        let default = self.default_guild.as_ref().filter(|settings| settings.guild == guild);
+        default.cloned().unwrap_or_else(|| Settings::new(guild))
     }
 
     async fn discord_roles(&self, user: UserId, guild: GuildId) -> Result<Arc<RolesOf>, Refused> {

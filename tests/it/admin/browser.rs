@@ -12,10 +12,15 @@ use crate::support::bot::{Bot, PUBLIC_URL, member};
 /// The guilds of these tests: ours, and one of other people.
 pub const OURS: &str = "1000";
 pub const THEIRS: &str = "2000";
+/// A server without the bot; finn is its owner.
+pub const EMPTY: &str = "3000";
 pub const STAFF_ROLE: &str = "1100";
+pub const HUB: &str = "74624044-158f-446a-ad4c-9d3d4c4a4d07";
+pub const CHAMPIONSHIP: &str = "7a72d156-793e-4c2c-a3ca-e51e3c45b280";
+pub const ORGANIZER: &str = "7d73f0ad-2f7e-40b5-a6f9-7e3f33a57a64";
 
 /// In our guild nova is the owner, rex administrator, ada may manage the server, bo has the staff role, cleo is a member; dan owns the other
-/// guild; zoe is in none. lou operates Muster and is in our guild.
+/// guild; finn owns a third one, without the bot; zoe is in none. lou operates Muster and is in our guild.
 pub fn world() -> Value {
     let someone = |name: &str, roles: Value| json!({"id": member(name).to_string(), "name": name, "roles": roles});
     let mut world = crate::support::bot::world();
@@ -27,9 +32,15 @@ pub fn world() -> Value {
                 {"id": "1101", "name": "Bosses", "permissions": "8"},
                 {"id": "1102", "name": "Managers", "permissions": "32"},
             ],
-            "categories": [{"id": "1010", "name": "Matches"}],
-            "voice_channels": [{"id": "1011", "name": "Lobby"}, {"id": "1012", "name": "Bar"}],
-            "text_channels": [{"id": "1013", "name": "chat"}],
+            "categories": [{"id": "1010", "name": "Matches"}, {"id": "1020", "name": "Talk"}],
+            "voice_channels": [
+                {"id": "1021", "name": "Corner", "parent_id": "1020"},
+                {"id": "1011", "name": "Lobby"}, {"id": "1012", "name": "Bar"},
+                {"id": "1022", "name": "Locked", "parent_id": "1020",
+                    "permission_overwrites": [{"id": OURS, "type": 0, "deny": "1048576"}]},
+                {"id": "1014", "name": "Hidden", "permission_overwrites": [{"id": OURS, "type": 0, "deny": "1024"}]},
+            ],
+            "text_channels": [{"id": "1013", "name": "chat"}, {"id": "1023", "name": "notes", "parent_id": "1020"}],
             "members": [
                 someone("nova", json!([])), someone("rex", json!(["1101"])), someone("ada", json!(["1102"])),
                 someone("bo", json!([STAFF_ROLE])), someone("cleo", json!([])), someone("lou", json!([])),
@@ -40,7 +51,16 @@ pub fn world() -> Value {
             "categories": [{"id": "2010", "name": "Games"}],
             "members": [someone("dan", json!([]))],
         },
+        {
+            "id": EMPTY, "name": "Nobody home", "owner_id": member("finn").to_string(), "bot_is_member": false,
+            "members": [someone("finn", json!([])), someone("gus", json!([]))],
+        },
     ]);
+    world["faceit"] = json!({
+        "hubs": [{"id": HUB, "name": "Kiosk Hub", "organizer_id": ORGANIZER}],
+        "championships": [{"id": CHAMPIONSHIP, "name": "Kiosk Cup", "organizer_id": ORGANIZER}],
+        "organizers": [{"id": ORGANIZER, "name": "Kiosk"}],
+    });
     world["oauth"] = json!({
         "redirect_uris": [format!("{PUBLIC_URL}/api/auth/callback"), "http://127.0.0.1:9/back"],
         "people": [{"id": "2999", "name": "Zoe"}],
@@ -132,16 +152,7 @@ impl Browser {
     }
 
     pub async fn call_raw(&self, method: Method, path: &str, json: Option<Value>) -> Response {
-        let csrf = self.csrf.lock().unwrap().clone();
-        let csrf = match csrf {
-            Some(csrf) => csrf,
-            None => {
-                let (_, me) = self.get("/api/auth/me").await;
-                let csrf = me["csrf_token"].as_str().unwrap_or("none").to_owned();
-                self.csrf.lock().unwrap().replace(csrf).unwrap_or_default();
-                self.csrf.lock().unwrap().clone().unwrap()
-            }
-        };
+        let csrf = self.csrf().await;
         let mut request = self
             .request(method, path)
             .header("origin", PUBLIC_URL)
@@ -150,6 +161,37 @@ impl Browser {
             request = request.json(&json);
         }
         self.send(request).await
+    }
+
+    /// The token for unsafe requests, as `/me` gives it.
+    async fn csrf(&self) -> String {
+        let known = self.csrf.lock().unwrap().clone();
+        if let Some(known) = known {
+            return known;
+        }
+        let (_, me) = self.get("/api/auth/me").await;
+        let csrf = me["csrf_token"].as_str().unwrap_or("none").to_owned();
+        *self.csrf.lock().unwrap() = Some(csrf.clone());
+        csrf
+    }
+
+    /// Changes settings of a guild, from the version that is there.
+    pub async fn set(&self, guild: &str, changes: Value) -> (u16, Value) {
+        let path = format!("/api/guilds/{guild}/settings");
+        let (status, found) = self.get(&path).await;
+        assert_eq!(status, 200, "{found}");
+        let mut settings = found["settings"].clone();
+        for (name, value) in changes.as_object().expect("changes") {
+            settings[name] = value.clone();
+        }
+        self.put(&path, &format!("\"{}\"", found["version"]), settings).await
+    }
+
+    pub async fn put(&self, path: &str, version: &str, json: Value) -> (u16, Value) {
+        let csrf = self.csrf().await;
+        let request = self.request(Method::PUT, path).header("origin", PUBLIC_URL);
+        let request = request.header("x-csrf-token", csrf).header("if-match", version);
+        body(self.send(request.json(&json)).await).await
     }
 
     /// Forgets the token for unsafe requests.

@@ -4,5 +4,8 @@ mod access;
 mod attacks;
 mod browser;
 mod discord_oauth;
+mod guilds;
+mod page;
+mod settings;
 mod sign_in;
 mod tokens;

@@ -89,6 +89,11 @@ impl Bot {
     }
 
     pub async fn start_in(world: Value, linked: &[&str]) -> Self {
+        Self::start_as(world, linked, |_| {}).await
+    }
+
+    /// With other settings than usual.
+    pub async fn start_as(world: Value, linked: &[&str], change: impl FnOnce(&mut Config)) -> Self {
         let database = Database::empty().await;
         let options = Options {
             webhook_secret: SECRET.to_owned(),
@@ -96,7 +101,8 @@ impl Bot {
         };
         let world = WorldFile::parse(&world.to_string()).expect("the world fits together");
         let simulator = Simulator::start(world, options).await.expect("the simulator starts");
-        let config = config(&simulator, &database);
+        let mut config = config(&simulator, &database);
+        change(&mut config);
         let clock = Clock::manual(Clock::system().now());
         let metrics = metrics();
         let app = App::start(&config, clock.clone(), metrics.clone())

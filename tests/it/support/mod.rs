@@ -4,6 +4,7 @@
 pub mod bodies;
 pub mod bot;
 pub mod browser;
+pub mod chromium;
 pub mod database;
 pub mod scenario;
 pub mod service;

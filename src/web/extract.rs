@@ -1,0 +1,95 @@
+//! What handlers of the API take from a request, refused in the API's own form: JSON bodies, queries, parts of the path.
+
+use axum::{
+    Json,
+    extract::{self, FromRequest, FromRequestParts, Request, rejection::JsonRejection},
+    http::{StatusCode, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use crate::web::{access::Access, auth::session::Session, refused::Refused};
+
+/// A JSON body, refused in our own form.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(refuse(&rejection)),
+        }
+    }
+}
+
+/// A query, refused in our own form.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        match extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(extract::Query(query)) => Ok(Self(query)),
+            Err(rejection) => {
+                let why = rejection.body_text();
+                let why = why.split_once(": ").map_or(why.as_str(), |(_, why)| why).to_owned();
+                Err(Refused::malformed(format!("the query does not fit: {why}")))
+            }
+        }
+    }
+}
+
+/// Parts of the path, refused in our own form.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        match extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(extract::Path(path)) => Ok(Self(path)),
+            Err(_) => Err(Refused::not_found("there is nothing at this address")),
+        }
+    }
+}
+
+/// Put there by the gate, on every route that needs a session.
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        parts.extensions.get().cloned().ok_or_else(Refused::internal)
+    }
+}
+
+/// Put there by the gate, on every route about a guild.
+impl<S: Sync> FromRequestParts<S> for Access {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        parts.extensions.get().copied().ok_or_else(Refused::internal)
+    }
+}
+
+fn refuse(rejection: &JsonRejection) -> Refused {
+    match rejection {
+        JsonRejection::JsonDataError(error) => {
+            // The library's first half says nothing that our own words don't.
+            let why = error.body_text();
+            let why = why.split_once(": ").map_or(why.as_str(), |(_, why)| why).to_owned();
+            Refused::invalid(format!("the body does not fit: {why}"))
+        }
+        JsonRejection::JsonSyntaxError(_) => Refused::malformed("the body is not JSON"),
+        JsonRejection::MissingJsonContentType(_) => Refused::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_json",
+            "send JSON with content-type: application/json",
+        ),
+        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is too large")
+        }
+        _ => Refused::malformed("the body broke off"),
+    }
+}
