@@ -40,7 +40,8 @@ impl OAuth {
         people.sort_unstable();
         people.dedup_by_key(|(id, _)| *id);
         let mut page = format!(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Authorize</title></head><body>\n\
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\">\
+             <title>Authorize</title></head><body>\n\
              <h1>An external application wants to access your Discord account</h1>\n<p>It asks for: {}</p>\n\
              <form method=\"post\" action=\"{}?{}\">\n",
             escape(&request.scopes.join(", ")),
@@ -152,7 +153,7 @@ impl OAuth {
 
 fn wrong(why: &str) -> Box<Answer> {
     let page = format!(
-        "<!doctype html><html lang=\"en\"><title>Error</title><h1>{}</h1></html>\n",
+        "<!doctype html><html lang=\"en\"><link rel=\"icon\" href=\"data:,\"><title>Error</title><h1>{}</h1></html>\n",
         escape(why)
     );
     Box::new(Answer::typed(StatusCode::BAD_REQUEST, "text/html; charset=utf-8", page))
