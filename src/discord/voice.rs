@@ -2,12 +2,16 @@
 //! decides nothing.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use crate::domain::ids::{ChannelId, GuildId, UserId};
 pub use crate::domain::seats::{Fullness, Kind, Place, Snapshot};
+use crate::domain::{
+    ids::{ChannelId, GuildId, UserId},
+    plan::{Outcome, Seat},
+    seats::{Heard, Seated},
+};
 
 /// Clones share it. Reading and writing take about a microsecond, and no lock is held between two calls.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +19,7 @@ pub struct VoiceMap(Arc<RwLock<HashMap<GuildId, Guild>>>);
 
 #[derive(Debug, Default)]
 struct Guild {
-    seats: HashMap<UserId, ChannelId>,
+    seats: HashMap<UserId, Seated>,
     channels: BTreeMap<ChannelId, Place>,
     unavailable: bool,
     /// Restored, or not heard of for too long: nothing is to be decided by it.
@@ -39,7 +43,9 @@ impl VoiceMap {
 
     /// Where somebody sits; None too when the guild is not known.
     pub fn channel_of(&self, guild: GuildId, user: UserId) -> Option<ChannelId> {
-        self.read().get(&guild)?.known()?.seats.get(&user).copied()
+        let guilds = self.read();
+        let seated = guilds.get(&guild)?.known()?.seats.get(&user)?;
+        Some(seated.channel)
     }
 
     /// Where each of these sits; who is missing is not in voice. None while the guild is not known.
@@ -50,8 +56,35 @@ impl VoiceMap {
     ) -> Option<BTreeMap<UserId, ChannelId>> {
         let guilds = self.read();
         let seats = &guilds.get(&guild)?.known()?.seats;
-        let seated = |user: UserId| Some((user, *seats.get(&user)?));
+        let seated = |user: UserId| Some((user, seats.get(&user)?.channel));
         Some(users.into_iter().filter_map(seated).collect())
+    }
+
+    /// What a match may know: where these people sit, everybody in its `own` channels, and which of the `asked` channels people can be moved to.
+    /// None while the guild is not known.
+    pub fn hear(
+        &self,
+        guild: GuildId,
+        people: &BTreeSet<UserId>,
+        own: &BTreeSet<ChannelId>,
+        asked: &BTreeSet<ChannelId>,
+    ) -> Option<Heard> {
+        let guilds = self.read();
+        let guild = guilds.get(&guild)?.known()?;
+        let named = people.iter().filter_map(|user| Some((*user, *guild.seats.get(user)?)));
+        let mut seated: BTreeMap<_, _> = named.collect();
+        if !own.is_empty() {
+            let there = guild.seats.iter().filter(|(_, seated)| own.contains(&seated.channel));
+            seated.extend(there.map(|(user, seated)| (*user, *seated)));
+        }
+        let voice = |channel: &&ChannelId| {
+            let place = guild.channels.get(*channel);
+            place.is_some_and(|place| matches!(place.kind, Kind::Voice | Kind::Stage))
+        };
+        Some(Heard {
+            seated,
+            channels: asked.iter().filter(voice).copied().collect(),
+        })
     }
 
     /// Who sits in a channel, in the order of their ids.
@@ -72,10 +105,18 @@ impl VoiceMap {
     /// Seats somebody, or takes him out of voice; gives where he sat. Of an unknown guild nothing is kept.
     pub fn set(&self, guild: GuildId, user: UserId, channel: Option<ChannelId>) -> Option<ChannelId> {
         let mut guilds = self.write();
-        let seats = &mut guilds.get_mut(&guild)?.seats;
-        match channel {
-            Some(channel) => seats.insert(user, channel),
-            None => seats.remove(&user),
+        guilds.get_mut(&guild)?.seat(user, channel)
+    }
+
+    /// Discord was asked where somebody is: its answer counts for more than what was told, of which something may be lost. Nobody is told of it.
+    pub fn correct(&self, guild: GuildId, user: UserId, seat: Seat) {
+        let channel = match seat {
+            Seat::Nowhere => None,
+            Seat::In(channel) => Some(channel),
+            Seat::Elsewhere => return,
+        };
+        if let Some(guild) = self.write().get_mut(&guild) {
+            guild.seat(user, channel);
         }
     }
 
@@ -86,14 +127,25 @@ impl VoiceMap {
         seats: impl IntoIterator<Item = (UserId, ChannelId)>,
         channels: impl IntoIterator<Item = (ChannelId, Place)>,
     ) -> Vec<UserId> {
-        let seats: HashMap<_, _> = seats.into_iter().collect();
         let channels = channels.into_iter().collect();
         let mut guilds = self.write();
+        let anew = !guilds.contains_key(&guild);
         let known = guilds.entry(guild).or_default();
+        let seated = |(user, channel): (UserId, ChannelId)| {
+            let fresh = match known.seats.get(&user) {
+                Some(before) => before.fresh && before.channel == channel,
+                // Who was not there when we last looked has come meanwhile.
+                None => !anew,
+            };
+            (user, Seated { channel, fresh })
+        };
+        let seats: HashMap<_, _> = seats.into_iter().map(seated).collect();
         let left = known.seats.keys().filter(|user| !seats.contains_key(user));
-        let came = seats
-            .iter()
-            .filter(|(user, channel)| known.seats.get(user) != Some(channel));
+        let moved = |(user, now): &(&UserId, &Seated)| {
+            let before = known.seats.get(user);
+            before.is_none_or(|before| before.channel != now.channel)
+        };
+        let came = seats.iter().filter(moved);
         let mut changed: Vec<_> = left.copied().chain(came.map(|(user, _)| *user)).collect();
         changed.sort();
         known.seats = seats;
@@ -183,11 +235,19 @@ impl VoiceMap {
         }
     }
 
-    /// The move came to nothing, or was never answered.
-    pub fn give_up_move(&self, guild: GuildId, user: UserId) {
-        if let Some(guild) = self.write().get_mut(&guild) {
-            guild.moving.remove(&user);
-        }
+    /// What came of the move, None when it was never answered. Unless an event has told more about him meanwhile, he sits where the answer says:
+    /// so whoever looks next need not wait for the event, and loses nothing when it never comes.
+    pub fn end_move(&self, guild: GuildId, user: UserId, outcome: Option<&Outcome>) {
+        let mut guilds = self.write();
+        let Some(guild) = guilds.get_mut(&guild) else { return };
+        let Some(target) = guild.moving.remove(&user) else {
+            return;
+        };
+        match outcome {
+            Some(Outcome::Done) => guild.seat(user, target),
+            Some(Outcome::Absent) => guild.seat(user, None),
+            _ => None,
+        };
     }
 
     /// Somebody changed his seat: whether that is a move of ours. Wherever else he went, we expect it no longer.
@@ -202,7 +262,11 @@ impl VoiceMap {
         let guilds = self.read();
         let guild = guilds.get(&guild)?;
         Some(Snapshot {
-            seats: guild.seats.iter().map(|(user, channel)| (*user, *channel)).collect(),
+            seats: guild
+                .seats
+                .iter()
+                .map(|(user, seated)| (*user, seated.channel))
+                .collect(),
             channels: guild.channels.clone(),
             unavailable: guild.unavailable,
         })
@@ -211,7 +275,11 @@ impl VoiceMap {
     /// Makes a guild what it was. It counts as known only once what has happened since is told.
     pub fn restore(&self, guild: GuildId, snapshot: Snapshot) {
         let restored = Guild {
-            seats: snapshot.seats.into_iter().collect(),
+            seats: snapshot
+                .seats
+                .into_iter()
+                .map(|(user, channel)| (user, Seated { channel, fresh: false }))
+                .collect(),
             channels: snapshot.channels,
             unavailable: snapshot.unavailable,
             stale: true,
@@ -243,8 +311,22 @@ impl Guild {
     }
 
     fn seated_in(&self, channel: ChannelId) -> Vec<UserId> {
-        let there = self.seats.iter().filter(|(_, seat)| **seat == channel);
+        let there = self.seats.iter().filter(|(_, seated)| seated.channel == channel);
         there.map(|(user, _)| *user).collect()
+    }
+
+    /// Seats somebody, or takes him out of voice; gives where he sat. Who changes channels came not straight to where he is.
+    fn seat(&mut self, user: UserId, channel: Option<ChannelId>) -> Option<ChannelId> {
+        let before = self.seats.get(&user).map(|seated| seated.channel);
+        match channel {
+            Some(channel) if before == Some(channel) => {}
+            Some(channel) => {
+                let fresh = before.is_none();
+                self.seats.insert(user, Seated { channel, fresh });
+            }
+            None => _ = self.seats.remove(&user),
+        }
+        before
     }
 }
 
@@ -367,8 +449,70 @@ mod tests {
         map.expect_move(guild(), user(1), Some(channel(20)));
         assert!(!map.was_our_move(guild(), user(1), None), "he hung up");
         map.expect_move(guild(), user(1), Some(channel(20)));
-        map.give_up_move(guild(), user(1));
+        map.end_move(guild(), user(1), None);
         assert!(!map.was_our_move(guild(), user(1), Some(channel(20))));
+    }
+
+    #[test]
+    fn the_answer_to_a_move_seats_people_unless_an_event_has_told_more() {
+        let map = map();
+        let (to, done) = (Some(channel(20)), Some(&Outcome::Done));
+        map.expect_move(guild(), user(1), to);
+        map.end_move(guild(), user(1), done);
+        assert_eq!(map.channel_of(guild(), user(1)), to);
+        assert_eq!(map.set(guild(), user(1), to), to, "the event is no news");
+        // The event is here first, and he has gone on.
+        map.expect_move(guild(), user(2), to);
+        map.set(guild(), user(2), to);
+        assert!(map.was_our_move(guild(), user(2), to));
+        map.set(guild(), user(2), Some(channel(11)));
+        map.end_move(guild(), user(2), done);
+        assert_eq!(map.channel_of(guild(), user(2)), Some(channel(11)));
+        // That he hung up was never told.
+        map.expect_move(guild(), user(3), to);
+        map.end_move(guild(), user(3), Some(&Outcome::Absent));
+        assert_eq!(map.channel_of(guild(), user(3)), None);
+        map.correct(guild(), user(3), Seat::In(channel(10)));
+        map.correct(guild(), user(3), Seat::Elsewhere);
+        assert_eq!(map.channel_of(guild(), user(3)), Some(channel(10)));
+    }
+
+    #[test]
+    fn a_match_hears_of_its_people_of_whoever_sits_in_its_channels_and_which_channels_exist() {
+        let map = map();
+        map.set(guild(), user(4), Some(channel(11)));
+        map.set(guild(), user(4), Some(channel(10)));
+        map.set(guild(), user(5), Some(channel(10)));
+        let ids = |ids: &[u64]| ids.iter().map(|id| channel(*id)).collect::<BTreeSet<_>>();
+        let people = BTreeSet::from([user(3), user(9)]);
+        let heard = map.hear(guild(), &people, &ids(&[10]), &ids(&[5, 11, 12])).unwrap();
+        let seats: Vec<_> = heard
+            .seated
+            .iter()
+            .map(|(who, seated)| (who.get(), seated.channel.get(), seated.fresh))
+            .collect();
+        let expected = [
+            (1, 10, false),
+            (2, 10, false),
+            (3, 11, false),
+            (4, 10, false),
+            (5, 10, true),
+        ];
+        assert_eq!(seats, expected, "only who came straight there is fresh");
+        assert_eq!(heard.channels, ids(&[11]), "nobody is moved to a category");
+        map.set_stale(guild(), true);
+        assert_eq!(map.hear(guild(), &people, &ids(&[10]), &ids(&[])), None);
+    }
+
+    #[test]
+    fn who_came_while_we_did_not_listen_is_fresh_and_who_only_moved_is_not() {
+        let (map, other) = (map(), VoiceMap::default());
+        other.restore(guild(), map.snapshot(guild()).unwrap());
+        let seats = [(user(1), channel(11)), (user(2), channel(10)), (user(7), channel(10))];
+        other.replace_guild(guild(), seats, [(channel(10), voice(None))]);
+        let heard = other.hear(guild(), &(1..9).map(user).collect(), &BTreeSet::new(), &BTreeSet::new());
+        let fresh = heard.unwrap().seated.into_iter().filter(|(_, seated)| seated.fresh);
+        assert_eq!(fresh.map(|(user, _)| user).collect::<Vec<_>>(), [user(7)]);
     }
 
     #[test]

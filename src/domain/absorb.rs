@@ -6,8 +6,9 @@ use crate::domain::{
     event::{Event, Reading, Source, State},
     ids::{ChannelId, Faction, UserId},
     match_facts::{MatchFacts, Phase, Side, Status},
-    plan::{Action, Destination, Outcome, Seat},
-    record::{Member, Placement, Record},
+    plan::{Action, Outcome},
+    record::{Member, Record},
+    seating::{located, moved},
 };
 
 /// Changes `state` by what `event` tells.
@@ -102,10 +103,7 @@ fn move_on(record: &mut Record, old: Option<&MatchFacts>, new: &MatchFacts, now:
             }
             if again {
                 // In a new life everybody is brought in once more, wherever the break took him.
-                record.members.values_mut().for_each(|member| {
-                    member.placement = Placement::Absent;
-                    member.tried_in = Status::Gone;
-                });
+                record.members.values_mut().for_each(Member::try_anew);
             }
         }
     }
@@ -122,15 +120,7 @@ fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: Timestamp) 
         Action::RevokeAccess { faction, channel, user } => {
             access_changed(&mut state.record, *faction, *channel, *user, false, outcome);
         }
-        Action::LocateMember { user } => {
-            // What can't be told is left alone, as if he sat somewhere else.
-            let seat = if let Outcome::Seen(seat) = outcome {
-                *seat
-            } else {
-                Seat::Elsewhere
-            };
-            state.seats.insert(*user, seat);
-        }
+        Action::LocateMember { user } => located(state, *user, outcome, now),
         Action::MoveMember { user, to } => moved(state, *user, *to, outcome, now),
     }
 }
@@ -158,61 +148,6 @@ fn access_changed(
         }
         _ => {
             slot.access.remove(&user);
-        }
-    }
-}
-
-fn moved(state: &mut State, user: UserId, to: Destination, outcome: &Outcome, now: Timestamp) {
-    match to {
-        Destination::Slot { faction, channel } => {
-            let placement = match outcome {
-                Outcome::Absent => Placement::Absent,
-                Outcome::NotInGuild => Placement::NotInGuild,
-                Outcome::Refused(why) => Placement::Refused(why.clone()),
-                Outcome::Gone => {
-                    if state
-                        .record
-                        .slots
-                        .get(&faction)
-                        .is_some_and(|slot| slot.channel == Some(channel))
-                    {
-                        forget(&mut state.record, faction);
-                    }
-                    return;
-                }
-                _ => Placement::Moved,
-            };
-            let seat = match placement {
-                Placement::Moved => Seat::In(channel),
-                _ => Seat::Nowhere,
-            };
-            state.seats.insert(user, seat);
-            let status = state
-                .record
-                .facts
-                .as_ref()
-                .map_or(Status::Gone, |facts| facts.status.clone());
-            state.record.members.insert(
-                user,
-                Member {
-                    faction,
-                    placement,
-                    tried_in: status,
-                    tried_at: now,
-                },
-            );
-        }
-        Destination::Lobby(lobby) => {
-            // Refused, gone or left: he was not worth a second try, the channel goes in any case.
-            let seat = if *outcome == Outcome::Done {
-                Seat::In(lobby)
-            } else {
-                Seat::Elsewhere
-            };
-            state.seats.insert(user, seat);
-        }
-        Destination::Out => {
-            state.seats.insert(user, Seat::Nowhere);
         }
     }
 }

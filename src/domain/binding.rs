@@ -4,7 +4,7 @@ use crate::domain::{
     Timestamp,
     ids::{ChannelId, Faction},
     plan::Outcome,
-    record::{Blocked, Record, Slot},
+    record::{Blocked, Member, Record, Slot},
 };
 
 pub(super) fn created(record: &mut Record, faction: Faction, outcome: &Outcome, now: Timestamp) {
@@ -71,9 +71,12 @@ pub(super) fn deleted(record: &mut Record, faction: Faction, channel: ChannelId,
     }
 }
 
-/// The channel of a faction is gone: whoever was in it was put out by Discord.
+/// The channel of a faction is gone: whoever was in it was put out by Discord. Where people came from is still known.
 pub(super) fn forget(record: &mut Record, faction: Faction) {
-    record.members.retain(|_, member| member.faction != faction);
+    let members = record.members.values_mut();
+    members
+        .filter(|member| member.faction == faction)
+        .for_each(Member::try_anew);
     let keep = |slot: &Slot| slot.uncertain_since.is_some() || !slot.strays.is_empty();
     if let Some(slot) = record.slots.get_mut(&faction) {
         slot.channel = None;

@@ -1,13 +1,17 @@
 //! What can happen to a match: a reading from FACEIT, the outcomes of a wave, or nothing but time.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::domain::{
     Timestamp,
-    ids::{PlayerId, UserId},
+    ids::{ChannelId, PlayerId, UserId},
     match_facts::{MatchFacts, Status},
-    plan::{Action, Outcome, Seat},
+    plan::{Action, Outcome},
     record::Record,
+    seats::Seats,
     settings::Settings,
 };
 
@@ -61,7 +65,8 @@ pub struct State {
     pub record: Record,
     /// The links of everybody on a roster.
     pub links: BTreeMap<PlayerId, Link>,
-    /// Where people are in voice, as far as it was asked in this run.
-    pub seats: BTreeMap<UserId, Seat>,
+    pub seats: Seats,
+    /// Channels of other matches, among those that people came from.
+    pub other_matches: BTreeSet<ChannelId>,
     pub announced: Option<Announced>,
 }

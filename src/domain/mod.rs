@@ -13,6 +13,7 @@ pub mod plan;
 pub mod record;
 pub mod rehearse;
 pub mod render;
+mod seating;
 pub mod seats;
 pub mod setting_text;
 pub mod settings;

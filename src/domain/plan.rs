@@ -58,6 +58,8 @@ pub enum Destination {
         channel: ChannelId,
     },
     Lobby(ChannelId),
+    /// Where he was before the match.
+    Back(ChannelId),
     /// Out of voice.
     Out,
 }
@@ -127,6 +129,16 @@ pub enum Note {
         faction: Faction,
         nickname: String,
     },
+    /// He sits in a channel that nobody is moved from.
+    NotInSource {
+        faction: Faction,
+        nickname: String,
+    },
+    /// He left his team's channel for another one.
+    WentElsewhere {
+        faction: Faction,
+        nickname: String,
+    },
     NotInGuild {
         faction: Faction,
         nickname: String,
@@ -187,6 +199,7 @@ impl fmt::Display for Destination {
         match self {
             Self::Slot { faction, .. } => write!(f, "the channel of {faction}"),
             Self::Lobby(channel) => write!(f, "the lobby {channel}"),
+            Self::Back(channel) => write!(f, "channel {channel}, where he came from"),
             Self::Out => f.write_str("no channel"),
         }
     }
@@ -262,6 +275,14 @@ impl fmt::Display for Note {
             }
             Self::OptedOut { faction, nickname } => write!(f, "{nickname} ({faction}) has opted out of being moved"),
             Self::NotInVoice { faction, nickname } => write!(f, "{nickname} ({faction}) was not in voice"),
+            Self::NotInSource { faction, nickname } => write!(
+                f,
+                "{nickname} ({faction}) is in a voice channel that nobody is moved from; he is moved when he enters one of this server's source channels"
+            ),
+            Self::WentElsewhere { faction, nickname } => write!(
+                f,
+                "{nickname} ({faction}) went to another voice channel by himself and is left there"
+            ),
             Self::NotInGuild { faction, nickname } => {
                 write!(f, "{nickname} ({faction}) is no member of the Discord server")
             }

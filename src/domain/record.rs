@@ -49,6 +49,36 @@ impl Record {
             members: BTreeMap::new(),
         }
     }
+
+    /// Whether a channel is one of this match's.
+    pub fn owns(&self, channel: ChannelId) -> bool {
+        let mut slots = self.slots.values();
+        slots.any(|slot| slot.channel == Some(channel) || slot.strays.contains(&channel))
+    }
+
+    /// Notes what became of a player. Where he came from stays known, and what he asked for is answered.
+    pub fn put(&mut self, user: UserId, faction: Faction, placement: Placement, status: &Status, now: Timestamp) {
+        let member = self.member(user, faction, now);
+        member.placement = placement;
+        member.tried_in = status.clone();
+        member.tried_at = now;
+        member.answered = member.asked;
+    }
+
+    /// Notes that a player is about to be moved out of `from`, so that a crash does not make us forget it. Between the match's own channels
+    /// nobody comes from anywhere.
+    pub fn intend(&mut self, user: UserId, faction: Faction, from: Option<ChannelId>, now: Timestamp) {
+        let from = from.filter(|channel| !self.owns(*channel));
+        let member = self.member(user, faction, now);
+        member.came_from = from.or(member.came_from);
+        member.try_anew();
+    }
+
+    fn member(&mut self, user: UserId, faction: Faction, now: Timestamp) -> &mut Member {
+        let member = self.members.entry(user).or_insert_with(|| Member::new(faction, now));
+        member.faction = faction;
+        member
+    }
 }
 
 /// The voice channel of one faction: wanted, bound to an id, or refused.
@@ -85,17 +115,50 @@ pub struct Blocked {
 pub struct Member {
     pub faction: Faction,
     pub placement: Placement,
-    /// The status the match had at the last try: somebody absent is tried again when it changes.
+    /// The status the match had at the last try: while nobody listens to the gateway, somebody absent is tried again when it changes.
     pub tried_in: Status,
     pub tried_at: Timestamp,
+    /// The voice channel he was moved from; he goes back there at the end.
+    pub came_from: Option<ChannelId>,
+    /// How often he, or staff for him, asked for a move. Counted by whoever asks, never by a decision.
+    pub asked: i64,
+    /// How many of these were seen to.
+    pub answered: i64,
+}
+
+impl Member {
+    /// Somebody who was not tried yet.
+    pub fn new(faction: Faction, now: Timestamp) -> Self {
+        Self {
+            faction,
+            placement: Placement::Absent,
+            tried_in: Status::Gone,
+            tried_at: now,
+            came_from: None,
+            asked: 0,
+            answered: 0,
+        }
+    }
+
+    /// He is brought in once more, wherever he went meanwhile.
+    pub fn try_anew(&mut self) {
+        self.placement = Placement::Absent;
+        self.tried_in = Status::Gone;
+    }
+
+    pub fn is_asked(&self) -> bool {
+        self.asked != self.answered
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placement {
-    /// Discord moved him; where he goes from there is his own business.
+    /// Discord moved him, or he came by himself; where he goes from there is his own business.
     Moved,
-    /// He was not connected to voice.
+    /// He is not connected to voice.
     Absent,
+    /// He sits in a channel that nobody is moved from.
+    Outside,
     /// He is no member of the guild.
     NotInGuild,
     /// Discord refused the move.

@@ -5,7 +5,8 @@ use crate::domain::{
     decide::decide,
     event::{Event, State},
     ids::ChannelId,
-    plan::{Action, Decision, Destination, Outcome, Seat},
+    plan::{Action, Decision, Outcome, Seat},
+    record::Placement,
 };
 
 /// More waves than any match needs.
@@ -41,14 +42,16 @@ fn imagine(state: &State, action: &Action, next: &mut u64) -> Outcome {
         }
         Action::FindChannel { .. } => Outcome::Found(Vec::new()),
         Action::LocateMember { user } => {
+            // Who is already placed sits where he was put, the others where they can be moved from.
             let member = state.record.members.get(user);
-            let slot = member.and_then(|member| state.record.slots.get(&member.faction));
-            Outcome::Seen(slot.and_then(|slot| slot.channel).map_or(Seat::Nowhere, Seat::In))
+            let placed = member.filter(|member| member.placement == Placement::Moved);
+            let slot = placed.and_then(|member| state.record.slots.get(&member.faction));
+            let settings = state.settings.as_ref();
+            let source = || settings.and_then(|settings| settings.source_channels.first().copied());
+            let channel = slot.and_then(|slot| slot.channel).or_else(source);
+            Outcome::Seen(channel.map_or(Seat::Nowhere, Seat::In))
         }
-        Action::MoveMember {
-            to: Destination::Slot { .. } | Destination::Lobby(_) | Destination::Out,
-            ..
-        }
+        Action::MoveMember { .. }
         | Action::DeleteChannel { .. }
         | Action::GrantAccess { .. }
         | Action::RevokeAccess { .. } => Outcome::Done,

@@ -31,7 +31,7 @@ pub(super) fn stand(
                 channel: Some(channel), ..
             }) => {
                 let channel = *channel;
-                place(state, faction, channel, players, now, decision);
+                place(state, settings, faction, channel, players, now, decision);
             }
             Some(Slot {
                 blocked: Some(blocked), ..
@@ -59,7 +59,7 @@ pub(super) fn stand(
     let users: BTreeSet<UserId> = wanted.values().flatten().map(|player| player.user).collect();
     put_out(state, settings, &users, decision);
     for faction in Faction::BOTH {
-        delete_strays(state, faction, now, decision);
+        delete_strays(state, settings, faction, now, decision);
     }
 }
 

@@ -1,17 +1,19 @@
-//! The way down: people back to the lobby, channels deleted, leftovers looked for, and the match closed.
+//! The way down: people back to where they came from, channels deleted, leftovers looked for, and the match closed.
+
+use std::collections::BTreeSet;
 
 use crate::domain::{
     Timestamp,
     decide::TRY_REFUSED_AGAIN,
     desired::LOOK_AGAIN,
     event::State,
-    ids::{ChannelId, Faction},
+    ids::{ChannelId, Faction, UserId},
     match_facts::Phase,
     plan::{Action, Decision, Destination, Note, Seat},
-    settings::Settings,
+    settings::{ReturnTo, Settings},
 };
 
-/// Takes everything down: people back to the lobby, then the channels, then whatever unanswered creates left behind.
+/// Takes everything down: people back, then the channels, then whatever unanswered creates left behind.
 pub(super) fn tear_down(state: &mut State, settings: &Settings, now: Timestamp, decision: &mut Decision) {
     let expired = state
         .record
@@ -67,40 +69,74 @@ pub(super) fn tear_down(state: &mut State, settings: &Settings, now: Timestamp, 
             });
         }
         if let Some(channel) = slot.channel {
-            let before = decision.actions.len();
-            send_home(state, settings, faction, channel, decision);
-            if decision.actions.len() == before {
-                decision.actions.push(Action::DeleteChannel { faction, channel });
-            }
+            let people = if state.seats.are_heard() {
+                state.seats.in_channel(channel)
+            } else {
+                let members = state.record.members.iter();
+                let of_faction = members.filter(|(_, member)| member.faction == faction);
+                of_faction.map(|(user, _)| *user).collect()
+            };
+            empty_and_delete(state, settings, (faction, channel), people, decision);
         }
-        delete_strays(state, faction, now, decision);
+        delete_strays(state, settings, faction, now, decision);
     }
 }
 
-/// Moves those who still sit in a channel that is about to go to the lobby; without a lobby Discord disconnects them.
-fn send_home(state: &State, settings: &Settings, faction: Faction, channel: ChannelId, decision: &mut Decision) {
-    let Some(lobby) = settings.lobby else { return };
-    for (&user, _) in state
-        .record
-        .members
-        .iter()
-        .filter(|(_, member)| member.faction == faction)
-    {
-        match state.seats.get(&user) {
-            None => decision.actions.push(Action::LocateMember { user }),
-            Some(Seat::In(seat)) if *seat == channel => {
-                decision.actions.push(Action::MoveMember {
-                    user,
-                    to: Destination::Lobby(lobby),
-                });
-            }
-            Some(_) => {}
+/// Where somebody goes from a match channel; None: nowhere, Discord disconnects him with the channel.
+pub(super) fn way_back(state: &State, settings: &Settings, user: UserId) -> Option<Destination> {
+    let lobby = settings.lobby.map(Destination::Lobby);
+    let came_from = match settings.return_to {
+        ReturnTo::Stay => return None,
+        ReturnTo::Lobby => None,
+        ReturnTo::Before => state.record.members.get(&user).and_then(|member| member.came_from),
+    };
+    let usable = |channel: &ChannelId| {
+        let of_a_match = state.record.owns(*channel) || state.other_matches.contains(channel);
+        Some(*channel) != settings.lobby && !of_a_match && !state.seats.is_gone(*channel)
+    };
+    came_from.filter(usable).map(Destination::Back).or(lobby)
+}
+
+/// Deletes a channel as soon as none of these people is left in it who can be brought elsewhere. Who opted out of being moved stays in it: Discord
+/// disconnects him.
+fn empty_and_delete(
+    state: &State,
+    settings: &Settings,
+    (faction, channel): (Faction, ChannelId),
+    people: BTreeSet<UserId>,
+    decision: &mut Decision,
+) {
+    let leaves = |action: &Action| matches!(action, Action::MoveMember { user, .. } if state.seats.of(*user) == Some(Seat::In(channel)));
+    let mut waits = decision.actions.iter().any(leaves);
+    for user in people {
+        let opted_out = state.links.values().any(|link| link.user == user && link.opted_out);
+        let Some(to) = way_back(state, settings, user).filter(|_| !opted_out) else {
+            continue;
+        };
+        let action = match state.seats.of(user) {
+            None => Action::LocateMember { user },
+            Some(Seat::In(seat)) if seat == channel => Action::MoveMember { user, to },
+            Some(_) => continue,
+        };
+        waits = true;
+        let moves = |known: &Action| matches!(known, Action::MoveMember { user: moved, .. } if *moved == user);
+        if !decision.actions.iter().any(|known| moves(known) || *known == action) {
+            decision.actions.push(action);
         }
+    }
+    if !waits {
+        decision.actions.push(Action::DeleteChannel { faction, channel });
     }
 }
 
 /// Deletes further channels that unanswered creates left behind.
-pub(super) fn delete_strays(state: &State, faction: Faction, now: Timestamp, decision: &mut Decision) {
+pub(super) fn delete_strays(
+    state: &State,
+    settings: &Settings,
+    faction: Faction,
+    now: Timestamp,
+    decision: &mut Decision,
+) {
     let Some(slot) = state.record.slots.get(&faction) else {
         return;
     };
@@ -111,9 +147,13 @@ pub(super) fn delete_strays(state: &State, faction: Faction, now: Timestamp, dec
     {
         return;
     }
-    decision.actions.extend(
-        slot.strays
-            .iter()
-            .map(|&channel| Action::DeleteChannel { faction, channel }),
-    );
+    for &stray in &slot.strays {
+        empty_and_delete(
+            state,
+            settings,
+            (faction, stray),
+            state.seats.in_channel(stray),
+            decision,
+        );
+    }
 }

@@ -22,7 +22,7 @@ use crate::{
     faceit, metrics,
     store::{self, workers::WorkerId},
     sync::{
-        Sync, load_record, load_state,
+        Sync, hear, load_record, load_state,
         perform::{perform, priorities},
         reading,
     },
@@ -104,6 +104,7 @@ impl Sync {
                 run.save(&state.record).await?;
                 return Err(Cut::Yielded);
             }
+            state.seats.hear(hear(&self.voice, &state));
             let decision = decide(&mut state, &event, self.sources.clock.now());
             run.save(&state.record).await?;
             look_again = decision.look_again;

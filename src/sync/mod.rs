@@ -6,7 +6,10 @@ mod preview;
 mod reading;
 mod sweep;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     clock::Clock,
@@ -15,6 +18,7 @@ use crate::{
         event::{Event, Link, State},
         ids::{MatchId, PlayerId},
         record::Record,
+        seats::{Heard, Seats},
         settings::Settings,
     },
     faceit, store,
@@ -52,13 +56,35 @@ async fn load_state(
     let players = reading::players(event, &record);
     let settings = find_home(conn, sources, &mut record, event).await?;
     let links: BTreeMap<PlayerId, Link> = store::links::for_players(conn, &players).await?;
+    let lobby = settings.as_ref().and_then(|settings| settings.lobby);
+    let came_from = record.members.values().filter_map(|member| member.came_from);
+    let came_from: BTreeSet<_> = came_from.filter(|channel| Some(*channel) != lobby).collect();
+    let other_matches = if came_from.is_empty() {
+        BTreeSet::new()
+    } else {
+        let came_from: Vec<_> = came_from.into_iter().collect();
+        store::active_matches::bound_elsewhere(conn, &came_from, &record.id).await?
+    };
     Ok(State {
         settings,
         record,
         links,
-        seats: BTreeMap::new(),
+        seats: Seats::default(),
+        other_matches,
         announced: None,
     })
+}
+
+/// What the gateway tells of the people and channels of a match; None while nobody listens to its guild.
+fn hear(voice: &discord::VoiceMap, state: &State) -> Option<Heard> {
+    let settings = state.settings.as_ref()?;
+    let record = &state.record;
+    let linked = state.links.values().map(|link| link.user);
+    let people = linked.chain(record.members.keys().copied()).collect();
+    let slots = record.slots.values();
+    let own = slots.flat_map(|slot| slot.channel.into_iter().chain(slot.strays.iter().copied()));
+    let asked = record.members.values().filter_map(|member| member.came_from);
+    voice.hear(settings.guild, &people, &own.collect(), &asked.collect())
 }
 
 /// Says in the record whose match it is, and gives that guild's settings. Once channels are made, it stays where it is.

@@ -92,19 +92,26 @@ pub async fn perform(
         }
         Action::GrantAccess { channel, user, .. } => discord.grant_access(*channel, *user).await,
         Action::RevokeAccess { channel, user, .. } => discord.revoke_access(*channel, *user).await,
-        Action::LocateMember { user } => discord.locate_member(settings.guild, *user).await,
-        Action::MoveMember { user, to } => {
-            let target = match to {
-                Destination::Slot { channel, .. } | Destination::Lobby(channel) => Some(*channel),
-                Destination::Out => None,
-            };
-            // Said before, because the event may be here before the answer.
-            voice.expect_move(settings.guild, *user, target);
-            let moved = discord.move_member(settings.guild, *user, target).await;
-            if !matches!(moved, Ok(Outcome::Done)) {
-                voice.give_up_move(settings.guild, *user);
+        Action::LocateMember { user } => {
+            let located = discord.locate_member(settings.guild, *user).await;
+            if let Ok(Outcome::Seen(seat)) = &located {
+                voice.correct(settings.guild, *user, *seat);
             }
-            moved
+            located
         }
+        Action::MoveMember { user, to } => match to {
+            Destination::Slot { channel, .. } => {
+                // Said before, because the event may be here before the answer.
+                voice.expect_move(settings.guild, *user, Some(*channel));
+                let moved = discord.move_member(settings.guild, *user, Some(*channel)).await;
+                voice.end_move(settings.guild, *user, moved.as_ref().ok());
+                moved
+            }
+            // This is news to any other match that wants him.
+            Destination::Lobby(channel) | Destination::Back(channel) => {
+                discord.move_member(settings.guild, *user, Some(*channel)).await
+            }
+            Destination::Out => discord.move_member(settings.guild, *user, None).await,
+        },
     }
 }

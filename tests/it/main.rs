@@ -23,4 +23,5 @@ mod store;
 mod storm;
 mod support;
 mod sweep;
+mod voice;
 mod webhook;

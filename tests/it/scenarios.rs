@@ -69,4 +69,5 @@ stories! {
     a_substitute_comes_in,
     a_missing_permission_is_lifted,
     faceit_forgets_a_match,
+    people_come_late_and_go_home,
 }

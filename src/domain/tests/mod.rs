@@ -4,3 +4,5 @@ mod examples;
 mod guilds;
 mod properties;
 mod toy;
+mod voice;
+mod voice_properties;

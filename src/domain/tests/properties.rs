@@ -7,7 +7,8 @@ use crate::domain::{
     event::{Event, State},
     match_facts::Status,
     plan::Action,
-    tests::toy::{FOREIGN, LOBBY, Luck, Toy, api, at, channel, facts, lucky, run, state, webhook},
+    seats::Seats,
+    tests::toy::{FOREIGN, LOBBY, Luck, MADE, Toy, api, at, channel, facts, lucky, run, state, webhook},
 };
 
 const USERS: [u64; 6] = [11, 12, 13, 21, 22, 23];
@@ -105,12 +106,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn plan_do_and_plan_again_is_empty(steps in prop::collection::vec(step(), 1..8)) {
-        let (mut state, mut toy) = (state(USERS), Toy::new(USERS));
+    fn plan_do_and_plan_again_is_empty(steps in prop::collection::vec(step(), 1..8), heard in any::<bool>()) {
+        let (mut state, mut toy) = (state(USERS), Toy::told(USERS, heard));
         let now = play(&mut state, &mut toy, &steps, true);
         let last = &steps[steps.len() - 1];
         let again = api(facts(last.status.clone(), &last.one, &last.two));
-        state.seats.clear();
+        state.seats = Seats::default();
+        state.seats.hear(toy.hear());
         let before = state.record.clone();
         let decision = decide(&mut state, &again, at(now));
         prop_assert_eq!(&decision.actions, &vec![]);
@@ -141,9 +143,12 @@ proptest! {
     }
 
     #[test]
-    fn random_failures_do_not_change_what_people_see_in_the_end(steps in prop::collection::vec(step(), 1..8)) {
-        let (mut calm, mut calm_toy) = (state(USERS), Toy::new(USERS));
-        let (mut rough, mut rough_toy) = (state(USERS), Toy::new(USERS));
+    fn random_failures_do_not_change_what_people_see_in_the_end(
+        steps in prop::collection::vec(step(), 1..8),
+        heard in any::<bool>(),
+    ) {
+        let (mut calm, mut calm_toy) = (state(USERS), Toy::told(USERS, heard));
+        let (mut rough, mut rough_toy) = (state(USERS), Toy::told(USERS, heard));
         // A run more or less shifts the time by seconds: look when no grace period is about to end.
         let mut now = play(&mut calm, &mut calm_toy, &steps, false).max(play(&mut rough, &mut rough_toy, &steps, true)) + 100;
         settle(&mut calm, &mut calm_toy, Event::Tick, &mut now);
@@ -164,13 +169,13 @@ proptest! {
     }
 
     #[test]
-    fn only_what_is_bound_to_us_is_touched(steps in prop::collection::vec(step(), 1..8)) {
-        let (mut state, mut toy) = (state(USERS), Toy::new(USERS));
+    fn only_what_is_bound_to_us_is_touched(steps in prop::collection::vec(step(), 1..8), heard in any::<bool>()) {
+        let (mut state, mut toy) = (state(USERS), Toy::told(USERS, heard));
         play(&mut state, &mut toy, &steps, true);
         prop_assert!(toy.channels.contains_key(&channel(LOBBY)) && toy.channels.contains_key(&channel(FOREIGN)));
         for action in &toy.calls {
             if let Action::DeleteChannel { channel: deleted, .. } = action {
-                prop_assert!(deleted.get() > 1000, "{deleted} was never ours");
+                prop_assert!(deleted.get() > MADE, "{deleted} was never ours");
             }
         }
     }
@@ -193,8 +198,12 @@ proptest! {
     }
 
     #[test]
-    fn an_ended_and_expired_match_wants_nothing(steps in prop::collection::vec(step(), 1..8), ending in 0_usize..4) {
-        let (mut state, mut toy) = (state(USERS), Toy::new(USERS));
+    fn an_ended_and_expired_match_wants_nothing(
+        steps in prop::collection::vec(step(), 1..8),
+        ending in 0_usize..4,
+        heard in any::<bool>(),
+    ) {
+        let (mut state, mut toy) = (state(USERS), Toy::told(USERS, heard));
         let mut now = play(&mut state, &mut toy, &steps, true);
         let ending = [Status::Finished, Status::Cancelled, Status::Aborted, Status::Gone][ending].clone();
         settle(&mut state, &mut toy, api(facts(ending, &[11], &[21])), &mut now);

@@ -14,11 +14,15 @@ use crate::domain::{
     match_facts::{MatchFacts, Player, Side, Status},
     plan::{Action, Decision, Destination, Outcome, Seat},
     record::Record,
+    seats::{Heard, Seated, Seats},
     settings::Settings,
 };
 
 pub const LOBBY: u64 = 7;
 pub const FOREIGN: u64 = 8;
+pub const BAR: u64 = 9;
+/// Channels with higher numbers were made by a match.
+pub const MADE: u64 = 1000;
 
 /// How a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,21 +39,67 @@ pub struct Toy {
     pub channels: BTreeMap<ChannelId, (String, Option<Timestamp>)>,
     pub seats: BTreeMap<UserId, ChannelId>,
     pub calls: Vec<Action>,
+    /// Who was to be moved, and where he sat then.
+    pub moves: Vec<(UserId, Option<ChannelId>, Destination)>,
+    /// Whether the gateway is listened to.
+    pub heard: bool,
+    /// Who came to voice and sits where he came to.
+    fresh: BTreeSet<UserId>,
     next: u64,
 }
 
 impl Toy {
-    /// A guild with a lobby, somebody else's channel, and everybody of `users` in the lobby.
+    /// A guild with a lobby, a bar, somebody else's channel, and everybody of `users` in the lobby.
     pub fn new(users: impl IntoIterator<Item = u64>) -> Self {
         let mut toy = Self {
-            next: 1000,
+            next: MADE,
             ..Self::default()
         };
         toy.channels.insert(channel(LOBBY), ("Lobby".to_owned(), None));
+        toy.channels.insert(channel(BAR), ("Bar".to_owned(), None));
         toy.channels
             .insert(channel(FOREIGN), ("match-5cd68867-faction1".to_owned(), None));
         toy.seats = users.into_iter().map(|id| (user(id), channel(LOBBY))).collect();
         toy
+    }
+
+    /// The same, and whether the gateway is listened to.
+    pub fn told(users: impl IntoIterator<Item = u64>, heard: bool) -> Self {
+        Self {
+            heard,
+            ..Self::new(users)
+        }
+    }
+
+    /// Somebody goes to a channel by himself, or leaves voice.
+    pub fn goes(&mut self, id: u64, to: Option<u64>) {
+        let who = user(id);
+        let was = match to {
+            Some(to) => self.seats.insert(who, channel(to)),
+            None => self.seats.remove(&who),
+        };
+        match (was, to) {
+            (None, Some(_)) => self.fresh.insert(who),
+            (Some(was), Some(to)) if was == channel(to) => false,
+            _ => self.fresh.remove(&who),
+        };
+    }
+
+    /// Where somebody sits.
+    pub fn seat(&self, id: u64) -> Option<u64> {
+        self.seats.get(&user(id)).map(|channel| channel.get())
+    }
+
+    /// What the gateway tells.
+    pub fn hear(&self) -> Option<Heard> {
+        let seated = |(user, channel): (&UserId, &ChannelId)| {
+            let (channel, fresh) = (*channel, self.fresh.contains(user));
+            (*user, Seated { channel, fresh })
+        };
+        self.heard.then(|| Heard {
+            seated: self.seats.iter().map(seated).collect(),
+            channels: self.channels.keys().copied().collect(),
+        })
     }
 
     /// The channels beyond those that were there from the start.
@@ -76,6 +126,9 @@ impl Toy {
 
     fn perform(&mut self, action: &Action, luck: Luck, now: Timestamp) -> Option<Outcome> {
         self.calls.push(action.clone());
+        if let Action::MoveMember { user, to } = action {
+            self.moves.push((*user, self.seats.get(user).copied(), *to));
+        }
         match luck {
             Luck::LostBefore => return None,
             Luck::Refused => return Some(Outcome::Refused("no".to_owned())),
@@ -94,7 +147,8 @@ impl Toy {
                 Outcome::Found(self.channels.iter().filter(fits).map(|(id, _)| *id).collect())
             }
             Action::DeleteChannel { channel, .. } => {
-                self.seats.retain(|_, seat| seat != channel);
+                let thrown_out = self.seats.extract_if(.., |_, seat| seat == channel);
+                thrown_out.for_each(|(user, _)| _ = self.fresh.remove(&user));
                 if self.channels.remove(channel).is_some() {
                     Outcome::Done
                 } else {
@@ -118,7 +172,9 @@ impl Toy {
 
     fn move_member(&mut self, user: UserId, to: Destination) -> Outcome {
         let target = match to {
-            Destination::Slot { channel, .. } | Destination::Lobby(channel) => Some(channel),
+            Destination::Slot { channel, .. } | Destination::Lobby(channel) | Destination::Back(channel) => {
+                Some(channel)
+            }
             Destination::Out => None,
         };
         if target.is_some_and(|target| !self.channels.contains_key(&target)) {
@@ -127,6 +183,7 @@ impl Toy {
         if !self.seats.contains_key(&user) {
             return Outcome::Absent;
         }
+        self.fresh.remove(&user);
         match target {
             Some(target) => self.seats.insert(user, target),
             None => self.seats.remove(&user),
@@ -137,10 +194,11 @@ impl Toy {
 
 /// Runs a match as the sync loop does: decide, act, decide again. Ends early when a call was lost.
 pub fn run(state: &mut State, event: Event, now: Timestamp, toy: &mut Toy, luck: &mut dyn FnMut() -> Luck) -> Decision {
-    state.seats.clear();
+    state.seats = Seats::default();
     let mut event = event;
     let mut last = Decision::default();
     for _ in 0..12 {
+        state.seats.hear(toy.hear());
         last = decide(state, &event, now);
         if last.actions.is_empty() {
             break;
@@ -160,6 +218,7 @@ pub fn run(state: &mut State, event: Event, now: Timestamp, toy: &mut Toy, luck:
                 .collect(),
         );
         if lost {
+            state.seats.hear(toy.hear());
             return decide(state, &event, now);
         }
     }
@@ -203,7 +262,8 @@ pub fn state(linked: impl IntoIterator<Item = u64>) -> State {
                 )
             })
             .collect(),
-        seats: BTreeMap::new(),
+        seats: Seats::default(),
+        other_matches: BTreeSet::new(),
         announced: None,
     }
 }

@@ -12,6 +12,7 @@ use muster::{
     },
     store::{
         Connection, jobs,
+        match_members::{Whom, request_move},
         records::{self, Counts},
     },
 };
@@ -136,17 +137,24 @@ fn members() -> impl Strategy<Value = BTreeMap<UserId, Member>> {
     let placement = prop_oneof![
         Just(Placement::Moved),
         Just(Placement::Absent),
+        Just(Placement::Outside),
         Just(Placement::NotInGuild),
         texts().prop_map(Placement::Refused),
     ];
     let faction = prop_oneof![Just(Faction::One), Just(Faction::Two)];
-    let member =
-        (faction, placement, statuses(), times()).prop_map(|(faction, placement, tried_in, tried_at)| Member {
+    let came_from = option::of(ids(ChannelId::new));
+    let member = (faction, placement, statuses(), times(), came_from, any::<i64>()).prop_map(
+        |(faction, placement, tried_in, tried_at, came_from, answered)| Member {
             faction,
             placement,
             tried_in,
             tried_at,
-        });
+            came_from,
+            // Counted by whoever asks, not by whoever saves.
+            asked: 0,
+            answered,
+        },
+    );
     collection::btree_map(ids(UserId::new), member, 0..12)
 }
 
@@ -302,6 +310,52 @@ async fn the_database_refuses_what_must_not_be() {
         assert!(error.to_string().contains(constraint), "{error}");
         assert!(!error.is_unavailable());
     }
+}
+
+#[tokio::test]
+async fn a_wish_to_be_moved_again_books_the_match_and_survives_a_run_that_began_before_it() {
+    let database = Database::migrated().await;
+    let c = &mut database.connection().await;
+    let mut record = new("1-a");
+    let users = [1, 2].map(|id| UserId::new(id).unwrap());
+    for user in users {
+        record.put(user, Faction::One, Placement::Moved, &Status::Ready, at(1));
+    }
+    save(c, &record).await;
+    assert!(request_move(c, &record.id, Whom::One(users[0]), at(2)).await.unwrap());
+    assert!(request_move(c, &record.id, Whom::Everybody, at(3)).await.unwrap());
+    let booked: Vec<_> = jobs::list(c).await.unwrap().into_iter().map(|job| job.key).collect();
+    assert_eq!(booked, [JobKey::sync_match(&record.id)]);
+    // A run that knows nothing of it saves what it has done.
+    record.members.get_mut(&users[1]).unwrap().tried_at = at(4);
+    save(c, &record).await;
+    let mut record = records::load(c, &record.id).await.unwrap().unwrap();
+    assert_eq!(
+        record.members.values().map(|member| member.asked).collect::<Vec<_>>(),
+        [2, 1]
+    );
+    assert!(record.members.values().all(Member::is_asked));
+    // The next one answers it.
+    for user in users {
+        record.put(user, Faction::One, Placement::Moved, &Status::Ready, at(5));
+    }
+    save(c, &record).await;
+    let record = records::load(c, &record.id).await.unwrap().unwrap();
+    assert!(!record.members.values().any(Member::is_asked));
+}
+
+#[tokio::test]
+async fn nobody_is_moved_again_in_a_match_that_is_over_or_unknown() {
+    let database = Database::migrated().await;
+    let c = &mut database.connection().await;
+    let mut over = new("1-a");
+    over.ended_at = Some(at(1));
+    save(c, &over).await;
+    for id in ["1-a", "1-unknown"] {
+        let id = MatchId::new(id);
+        assert!(!request_move(c, &id, Whom::Everybody, at(2)).await.unwrap());
+    }
+    assert_eq!(jobs::list(c).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -144,6 +144,11 @@ impl Bot {
 
     /// Ends the bot and starts it anew, as a deploy does.
     pub async fn restart(self) -> Self {
+        self.restart_after(|_| ()).await
+    }
+
+    /// The same, and this happens while it is down.
+    pub async fn restart_after(self, meanwhile: impl FnOnce(&Simulator)) -> Self {
         let Self {
             simulator,
             database,
@@ -153,6 +158,7 @@ impl Bot {
             metrics,
         } = self;
         assert!(app.stop().await, "the bot stopped in time");
+        meanwhile(&simulator);
         let app = App::start(&config, clock.clone(), metrics.clone())
             .await
             .expect("the bot starts again");

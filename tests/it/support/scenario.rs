@@ -55,12 +55,14 @@ pub async fn play(story: &str) -> String {
                 .set_bot_permissions(GUILD, bits.parse().expect("a number"))
                 .expect("there is a guild"),
             ["calls", ..] => {
+                bot.settle().await;
                 let calls = bot.calls().len();
                 bot.simulator.clear_journal();
                 told.truncate(told.len() - line.len() - 1);
                 let _ = writeln!(told, "calls {calls}");
             }
             ["picture"] => {
+                bot.settle().await;
                 while lines.next_if(|line| line.starts_with("  ")).is_some() {}
                 for line in in_order(&bot.picture()) {
                     let _ = writeln!(told, "  {line}");
