@@ -10,6 +10,8 @@ pub const JOBS: &str = "muster_jobs";
 pub const OLDEST_JOB: &str = "muster_jobs_oldest_seconds";
 /// Steps taken in Discord, by `kind` and `outcome`.
 pub const ACTIONS: &str = "muster_actions_total";
+/// Match channels that could not be made or deleted, by `why` (refused, no_room, guild_full, later), counted when it began.
+pub const CHANNELS_BLOCKED: &str = "muster_channels_blocked_total";
 /// Calls to FACEIT, by `route` and `status`.
 pub const FACEIT_CALLS: &str = "muster_faceit_requests_total";
 /// Calls to Discord, by `route` and `status`.
@@ -44,6 +46,10 @@ pub fn describe() {
         "Age of the oldest job that is due and not taken"
     );
     describe_counter!(ACTIONS, "Steps taken in Discord by kind and outcome");
+    describe_counter!(
+        CHANNELS_BLOCKED,
+        "Match channels that could not be made or deleted, by why"
+    );
     describe_counter!(FACEIT_CALLS, "Calls to FACEIT by route and status");
     describe_counter!(DISCORD_CALLS, "Calls to Discord by route and status");
     describe_gauge!(DISCORD_WAITING, "Calls to Discord that wait for their turn");

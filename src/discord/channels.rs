@@ -1,14 +1,9 @@
 //! Voice channels: create, find, list, delete, and who may enter. Which channels there should be is decided elsewhere.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
-use twilight_http::request::{AuditLogReason, TryIntoRequest};
+use twilight_http::request::{AuditLogReason, Request, TryIntoRequest};
 use twilight_model::{
-    channel::{
-        ChannelType,
-        permission_overwrite::{PermissionOverwrite, PermissionOverwriteType},
-    },
+    channel::{ChannelType, permission_overwrite::PermissionOverwrite},
     guild::Permissions,
     http::permission_overwrite as http_overwrite,
     id::{
@@ -23,33 +18,22 @@ use crate::{
         client::{Client, built},
         error::Error,
         line::Class,
+        overwrites::{FOR_A_MEMBER, overwrites},
         refusal::{Doing, Refusal},
         send::Route,
+        survey::Unlisted,
     },
     domain::{
         Timestamp,
-        ids::{ChannelId, GuildId, UserId},
+        ids::{ChannelId, GuildId, RoleId, UserId},
         plan::Outcome,
     },
 };
 
-/// Discord takes at most this many overwrites in one create call (OpenAPI, `CreateGuildChannelRequest`).
-const MAX_OVERWRITES: usize = 100;
 /// How far Discord's clock may be behind ours.
 const CLOCK_SKEW: time::Duration = time::Duration::seconds(60);
 /// Milliseconds from 1970 to the start of Discord's snowflakes, 2015-01-01 (docs, "Snowflakes").
 const DISCORD_EPOCH_MS: i128 = 1_420_070_400_000;
-
-/// What nobody but the listed people may do. Denying VIEW_CHANNEL takes away all else (docs, "Permissions").
-const HIDDEN: Permissions = Permissions::VIEW_CHANNEL.union(Permissions::CONNECT);
-/// What the bot needs in a hidden channel to see it, move people into it and delete it.
-const FOR_THE_BOT: Permissions = HIDDEN
-    .union(Permissions::MOVE_MEMBERS)
-    .union(Permissions::MANAGE_CHANNELS);
-/// What a bot needs that only moves people into it.
-const FOR_A_MOVER: Permissions = HIDDEN.union(Permissions::MOVE_MEMBERS);
-/// What a player gets. Only bits that the bot itself has in the guild may be given away (invite permissions 53478928).
-const FOR_A_MEMBER: Permissions = HIDDEN.union(Permissions::SPEAK);
 
 /// A private voice channel to be made.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +48,23 @@ pub struct NewChannel<'a> {
     pub bot: UserId,
     /// Who may see and enter it.
     pub access: &'a [UserId],
+    /// Whoever has one of these roles may enter and speak.
+    pub staff: &'a [RoleId],
+    /// Whoever has one of these roles may enter and listen.
+    pub spectators: &'a [RoleId],
     /// For the guild's audit log, at most 512 characters; longer ones are cut.
     pub reason: &'a str,
+    pub now: Timestamp,
+}
+
+/// A channel that goes.
+#[derive(Clone, Copy, Debug)]
+pub struct OldChannel<'a> {
+    pub guild: GuildId,
+    pub channel: ChannelId,
+    /// For the guild's audit log, as above.
+    pub reason: &'a str,
+    pub now: Timestamp,
 }
 
 /// Which channels an unanswered create may have left behind.
@@ -115,16 +114,45 @@ struct Created {
 }
 
 impl Client {
-    /// Creates a private voice channel with everybody's access in the one call. Outcomes: Created, Refused.
-    /// It is sent once only; when `Error::is_ambiguous`, the channel may exist.
+    /// Creates a private voice channel with everybody's access in the one call. Outcomes: Created, CategoryFull, CategoryGone, GuildFull, NotHere,
+    /// Refused. It is sent once only; when `Error::is_ambiguous`, the channel may exist.
     pub async fn create_voice_channel(&self, new: &NewChannel<'_>) -> Result<Outcome, Error> {
         let movers = self.movers_in(new.guild).await;
-        let overwrites = overwrites(new, &movers);
+        let doing = Doing::Create {
+            guild: new.guild,
+            category: new.category,
+        };
+        let refusal = match self.send_create(new, &overwrites(new, &movers)).await? {
+            Ok(outcome) => return Ok(outcome),
+            Err(refusal) => refusal,
+        };
+        // A role may have been deleted since somebody set it: the match goes on without it.
+        if refusal.is_about_overwrites()
+            && let Some((staff, spectators)) = self.roles_left(new).await?
+        {
+            let without = NewChannel {
+                staff: &staff,
+                spectators: &spectators,
+                ..*new
+            };
+            return match self.send_create(&without, &overwrites(&without, &movers)).await? {
+                Ok(outcome) => Ok(outcome),
+                Err(refusal) => self.refused(&refusal, &doing, new.now).await,
+            };
+        }
+        self.refused(&refusal, &doing, new.now).await
+    }
+
+    async fn send_create(
+        &self,
+        new: &NewChannel<'_>,
+        overwrites: &[PermissionOverwrite],
+    ) -> Result<Result<Outcome, Refusal>, Error> {
         let mut request = self
             .build()
             .create_guild_channel(Id::new(new.guild.get()), new.name)
             .kind(ChannelType::GuildVoice)
-            .permission_overwrites(&overwrites);
+            .permission_overwrites(overwrites);
         if let Some(category) = new.category {
             request = request.parent_id(Id::new(category.get()));
         }
@@ -133,14 +161,15 @@ impl Client {
         }
         let request = match request.reason(&audit_reason(new.reason)).try_into_request() {
             Ok(request) => request,
-            Err(error) => return Ok(Outcome::Refused(not_buildable(new.name, &error))),
+            Err(error) => return Ok(Ok(Outcome::Refused(not_buildable(new.name, &error)))),
         };
-        let route = Route::new(Class::Create, "POST /guilds/{guild}/channels", new.guild.get());
-        let doing = Doing::Create {
-            guild: new.guild,
-            category: new.category,
-        };
-        match self.call(route, &request).await? {
+        self.create(new.guild, &request).await
+    }
+
+    /// Sends the create of a channel or category. Once only.
+    pub(super) async fn create(&self, guild: GuildId, request: &Request) -> Result<Result<Outcome, Refusal>, Error> {
+        let route = Route::new(Class::Create, "POST /guilds/{guild}/channels", guild.get());
+        Ok(match self.call(route, request).await? {
             Answer::Ok(body) => {
                 let created: Created = body.parse().map_err(|error| match error {
                     Error::Unexpected { why, .. } => Error::Unexpected { why, ambiguous: true },
@@ -148,16 +177,45 @@ impl Client {
                 })?;
                 Ok(Outcome::Created(channel_id(created.id)))
             }
-            Answer::Refused(refusal) => refusal.outcome(&doing),
-        }
+            Answer::Refused(refusal) => Err(refusal),
+        })
     }
 
-    /// Looks for channels that an unanswered create may have made. Outcomes: Found (oldest first), Refused.
+    /// The roles of a new channel that still exist in the guild; None when all of them do.
+    async fn roles_left(&self, new: &NewChannel<'_>) -> Result<Option<(Vec<RoleId>, Vec<RoleId>)>, Error> {
+        let Some(guild) = self.guild_as(0, new.guild).await? else {
+            return Ok(None);
+        };
+        let exists = |role: &&RoleId| guild.role_names.contains_key(&role.get());
+        let left = |roles: &[RoleId]| roles.iter().filter(exists).copied().collect::<Vec<_>>();
+        let (staff, spectators) = (left(new.staff), left(new.spectators));
+        let wanted = new.staff.iter().chain(new.spectators);
+        let gone: Vec<_> = wanted.filter(|role| !exists(role)).map(ToString::to_string).collect();
+        if gone.is_empty() {
+            return Ok(None);
+        }
+        tracing::warn!(
+            guild = new.guild.get(),
+            roles = gone.join(", "),
+            "these roles don't exist any more: take them out of STAFF_ROLE_IDS and SPECTATOR_ROLE_IDS (or `muster guilds set`); \
+             match channels are made without them"
+        );
+        Ok(Some((staff, spectators)))
+    }
+
+    /// Looks for channels that an unanswered create may have made. Outcomes: Found (oldest first), NotHere, Refused.
     pub async fn find_voice_channels(&self, search: &Search<'_>) -> Result<Outcome, Error> {
-        Ok(match self.channels(search.guild).await? {
-            Ok(channels) => Outcome::Found(matching(&channels, search)),
-            Err(refusal) => refusal.outcome(&Doing::List { guild: search.guild })?,
-        })
+        self.find(search, ChannelType::GuildVoice).await
+    }
+
+    pub(super) async fn find(&self, search: &Search<'_>, kind: ChannelType) -> Result<Outcome, Error> {
+        match self.channels(search.guild).await? {
+            Ok(channels) => Ok(Outcome::Found(matching(&channels, search, kind))),
+            Err(refusal) => {
+                let doing = Doing::List { guild: search.guild };
+                self.refused(&refusal, &doing, search.since).await
+            }
+        }
     }
 
     /// All channels of the guild that the bot may view; hidden ones are left out by Discord (facts/discord.md 9).
@@ -168,12 +226,26 @@ impl Client {
         }
     }
 
-    /// Deletes a channel; whoever sits in it is disconnected. Outcomes: Done, Gone, Refused.
-    pub async fn delete_channel(&self, channel: ChannelId, reason: &str) -> Result<Outcome, Error> {
-        let reason = audit_reason(reason);
+    /// Deletes a channel; whoever sits in it is disconnected. Outcomes: Done, Gone, NotHere, Refused.
+    pub async fn delete_channel(&self, old: &OldChannel<'_>) -> Result<Outcome, Error> {
+        let (channel, reason) = (old.channel, audit_reason(old.reason));
         let request = built(self.build().delete_channel(Id::new(channel.get())).reason(&reason))?;
         let route = Route::new(Class::TearDown, "DELETE /channels/{channel}", channel.get());
-        self.call(route, &request).await?.done_or(&Doing::Delete { channel })
+        match self.call(route, &request).await? {
+            Answer::Ok(_) => Ok(Outcome::Done),
+            Answer::Refused(refusal) => {
+                let guild = old.guild;
+                self.refused(&refusal, &Doing::Delete { guild, channel }, old.now).await
+            }
+        }
+    }
+
+    /// Asks whether a channel is still there, seen or not. Outcomes: Done, Gone.
+    pub async fn check_channel(&self, guild: GuildId, channel: ChannelId) -> Result<Outcome, Error> {
+        Ok(match self.look_for_channel(guild, channel).await? {
+            Unlisted::Gone => Outcome::Gone,
+            Unlisted::Hidden | Unlisted::Elsewhere(_) | Unlisted::Here => Outcome::Done,
+        })
     }
 
     /// Lets somebody see and enter a channel. Needs Manage Roles, unlike the overwrites of a create.
@@ -214,7 +286,7 @@ impl Client {
         self.call(route, &request).await?.done_or(&Doing::Access { channel })
     }
 
-    async fn channels(&self, guild: GuildId) -> Result<Result<Vec<Channel>, Refusal>, Error> {
+    pub(super) async fn channels(&self, guild: GuildId) -> Result<Result<Vec<Channel>, Refusal>, Error> {
         let request = built(self.build().guild_channels(Id::new(guild.get())))?;
         let route = Route::new(Class::Create, "GET /guilds/{guild}/channels", guild.get());
         Ok(match self.call(route, &request).await? {
@@ -224,48 +296,13 @@ impl Client {
     }
 }
 
-/// @everyone out, the bots and the players in; each account once.
-fn overwrites(new: &NewChannel<'_>, movers: &[UserId]) -> Vec<PermissionOverwrite> {
-    let member = |user: UserId, allow| PermissionOverwrite {
-        allow,
-        deny: Permissions::empty(),
-        id: Id::new(user.get()),
-        kind: PermissionOverwriteType::Member,
-    };
-    let mut all = vec![
-        PermissionOverwrite {
-            allow: Permissions::empty(),
-            deny: HIDDEN,
-            id: Id::new(new.guild.get()),
-            kind: PermissionOverwriteType::Role,
-        },
-        member(new.bot, FOR_THE_BOT),
-    ];
-    let movers: BTreeSet<UserId> = movers.iter().copied().filter(|bot| *bot != new.bot).collect();
-    all.extend(movers.iter().map(|bot| member(*bot, FOR_A_MOVER)));
-    let players = new.access.iter().copied();
-    let players: BTreeSet<UserId> = players
-        .filter(|user| *user != new.bot && !movers.contains(user))
-        .collect();
-    let room = MAX_OVERWRITES - all.len();
-    if players.len() > room {
-        tracing::warn!(
-            channel = new.name,
-            players = players.len(),
-            "Discord takes {room} players in the access list of a new channel; the others are moved in but can't come back by themselves"
-        );
-    }
-    all.extend(players.into_iter().take(room).map(|user| member(user, FOR_A_MEMBER)));
-    all
-}
-
-fn matching(channels: &[Channel], search: &Search<'_>) -> Vec<ChannelId> {
+fn matching(channels: &[Channel], search: &Search<'_>, kind: ChannelType) -> Vec<ChannelId> {
     let parent = search.category.map(|category| Id::new(category.get()));
     let not_before = (search.since - CLOCK_SKEW).unix_timestamp_nanos() / 1_000_000;
     let mut found: Vec<ChannelId> = channels
         .iter()
         .filter(|channel| {
-            channel.kind == ChannelType::GuildVoice
+            channel.kind == kind
                 && channel.parent_id == parent
                 && channel.name.as_deref() == Some(search.name)
                 && created_ms(channel.id.get()) >= not_before
@@ -291,11 +328,11 @@ fn channel_id(id: Id<ChannelMarker>) -> ChannelId {
 }
 
 /// Discord takes 1 to 512 characters; twilight refuses the request otherwise.
-fn audit_reason(reason: &str) -> String {
+pub(super) fn audit_reason(reason: &str) -> String {
     reason.chars().take(512).collect()
 }
 
-fn not_buildable(name: &str, error: &dyn std::error::Error) -> String {
+pub(super) fn not_buildable(name: &str, error: &dyn std::error::Error) -> String {
     let why = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    format!("'{name}' can't be a voice channel ({why}): look at CHANNEL_NAME_TEMPLATE and the user limit")
+    format!("'{name}' can't be a channel ({why}): look at CHANNEL_NAME_TEMPLATE and the user limit")
 }

@@ -3,10 +3,12 @@
 
 mod answer;
 mod bucket;
+pub mod categories;
 pub mod channels;
 pub mod client;
 pub mod directory;
 pub mod error;
+mod explain;
 pub mod gateway;
 pub mod interactions;
 mod invalid;
@@ -15,6 +17,7 @@ mod line;
 pub mod members;
 pub mod messages;
 pub mod oauth;
+mod overwrites;
 pub mod permissions;
 mod refusal;
 mod send;
@@ -23,7 +26,8 @@ pub mod survey;
 mod turns;
 pub mod voice;
 
-pub use channels::{Channel, NewChannel, Search};
+pub use categories::NewCategory;
+pub use channels::{Channel, NewChannel, OldChannel, Search};
 pub use client::{Client, Options, Priority, api_base};
 pub use error::Error;
 pub use shards::Shards;

@@ -41,6 +41,7 @@ pub(super) enum Doing {
         guild: GuildId,
     },
     Delete {
+        guild: GuildId,
         channel: ChannelId,
     },
     Access {
@@ -62,8 +63,8 @@ pub(super) enum Doing {
     },
 }
 
-const INVITE: &str = "or invite the bot again with permissions=53478928";
-const ROLES: &str = "Server Settings → Roles";
+pub(super) const INVITE: &str = "or invite the bot again with permissions=53478928";
+pub(super) const ROLES: &str = "Server Settings → Roles";
 
 impl Refusal {
     /// The outcome that the code stands for (facts/discord.md 2.4), or an error when it is none.
@@ -74,8 +75,18 @@ impl Refusal {
             (50001 | 50013, Doing::Locate { .. }) => Outcome::Seen(Seat::Elsewhere),
             (10007 | 10013, _) => Outcome::NotInGuild,
             // In a create, an unknown channel is the category.
-            (10003, Doing::Create { category, .. }) => Outcome::Refused(no_category(*category)),
+            (10003, Doing::Create { category, .. }) => Outcome::CategoryGone(no_category(*category)),
             (10003, _) => Outcome::Gone,
+            (10004, Doing::Create { .. } | Doing::Delete { .. } | Doing::List { .. }) => Outcome::NotHere,
+            (30013, _) => Outcome::GuildFull,
+            (50035, Doing::Create { category, .. }) if self.is_about("parent_id") => {
+                if self.says("CHANNEL_PARENT_MAX_CHANNELS") || self.says("Maximum number of channels") {
+                    Outcome::CategoryFull
+                } else {
+                    let details = self.details().join("; ");
+                    Outcome::CategoryGone(format!("{} ({details})", no_category(*category)))
+                }
+            }
             // Nothing to revoke.
             (10009, Doing::Access { .. }) => Outcome::Done,
             (0, _) if self.status == StatusCode::NOT_FOUND => {
@@ -102,6 +113,7 @@ impl Refusal {
     pub fn into_error(self, doing: &Doing) -> Error {
         match self.outcome(doing) {
             Ok(Outcome::Refused(why)) => Error::unexpected(why),
+            Ok(Outcome::NotHere) => Error::unexpected(self.explain(doing)),
             Ok(_) => Error::unexpected(format!("Discord refused the call: {}", self.said())),
             Err(error) => error,
         }
@@ -126,12 +138,10 @@ impl Refusal {
                     "this is no voice channel ({said}): set LOBBY_CHANNEL_ID to a voice channel, VC_CATEGORY_ID to a category"
                 )
             }
-            30013 => {
-                format!(
-                    "the Discord server is full: it has 500 channels, categories included ({said}); delete some that nobody needs"
-                )
-            }
-            50035 => self.bad_form(doing),
+            50035 => self.bad_form(),
+            10011 => format!(
+                "a role does not exist any more ({said}): look at STAFF_ROLE_IDS and SPECTATOR_ROLE_IDS, or `muster guilds set`"
+            ),
             30060 | 30061 => {
                 format!("too many permission overwrites ({said}): delete old private channels, or give access by roles")
             }
@@ -157,24 +167,28 @@ impl Refusal {
         }
     }
 
-    fn bad_form(&self, doing: &Doing) -> String {
+    fn bad_form(&self) -> String {
         let details = self.details();
-        let parent = details.iter().any(|detail| detail.starts_with("parent_id"));
         let details = if details.is_empty() {
             self.body.message.clone()
         } else {
             details.join("; ")
         };
-        match doing {
-            Doing::Create { category, .. } if parent && details.contains("Maximum number of channels") => {
-                let category = category.map_or_else(|| "the category".to_owned(), |id| format!("category {id}"));
-                format!(
-                    "{category} is full (50 channels): delete some of them in Discord, or set VC_CATEGORY_ID to another category"
-                )
-            }
-            Doing::Create { category, .. } if parent => format!("{} ({details})", no_category(*category)),
-            _ => format!("Discord refused the request: {details} (50035)"),
-        }
+        format!("Discord refused the request: {details} (50035)")
+    }
+
+    /// Whether an overwrite of a create can't be: a role that was deleted, for one.
+    pub fn is_about_overwrites(&self) -> bool {
+        self.body.code == 10011 || (self.body.code == 50035 && self.is_about("permission_overwrites"))
+    }
+
+    fn is_about(&self, field: &str) -> bool {
+        self.body.errors.get(field).is_some()
+    }
+
+    /// Whether these words stand anywhere among the details.
+    fn says(&self, words: &str) -> bool {
+        self.body.errors.to_string().contains(words)
     }
 
     /// `Missing Permissions, 50013`.
@@ -232,7 +246,7 @@ fn missing_permission(doing: &Doing, said: &str) -> String {
                 "the bot may not see the channels of server {guild} ({said}): is it still a member? Grant View Channels in {ROLES}, {INVITE}"
             )
         }
-        Doing::Delete { channel } => format!(
+        Doing::Delete { channel, .. } => format!(
             "the bot may not delete channel {channel} ({said}): it lacks View Channel, Connect or Manage Channels there: grant them to the \
              bot in Edit Channel → Permissions, or delete the channel by hand"
         ),
@@ -303,7 +317,16 @@ mod tests {
         assert_eq!(outcome(10007, &moving), Outcome::NotInGuild);
         assert_eq!(outcome(10013, &moving), Outcome::NotInGuild);
         assert_eq!(outcome(10003, &moving), Outcome::Gone);
-        assert_eq!(outcome(10003, &Doing::Delete { channel: channel() }), Outcome::Gone);
+        assert_eq!(
+            outcome(
+                10003,
+                &Doing::Delete {
+                    guild: guild(),
+                    channel: channel()
+                }
+            ),
+            Outcome::Gone
+        );
         assert_eq!(outcome(10009, &Doing::Access { channel: channel() }), Outcome::Done);
         let locating = Doing::Locate { guild: guild() };
         assert_eq!(outcome(10065, &locating), Outcome::Seen(Seat::Nowhere));
@@ -317,7 +340,10 @@ mod tests {
             guild: guild(),
             category: Some(channel()),
         };
-        let delete = Doing::Delete { channel: channel() };
+        let delete = Doing::Delete {
+            guild: guild(),
+            channel: channel(),
+        };
         let access = Doing::Access { channel: channel() };
         let moving = Doing::Move { guild: guild() };
         for (code, doing, words) in [
@@ -338,11 +364,10 @@ mod tests {
                 vec!["Move Members and Connect", "Server Settings → Roles"],
             ),
             (50013, &delete, vec!["channel 777", "Manage Channels", "by hand"]),
-            (30013, &create, vec!["500 channels", "delete"]),
             (30060, &create, vec!["overwrites"]),
             (20031, &create, vec!["CHANNEL_NAME_TEMPLATE"]),
-            (10003, &create, vec!["category 777", "VC_CATEGORY_ID"]),
-            (10004, &create, vec!["server 1000", "DISCORD_GUILD_ID"]),
+            (10011, &create, vec!["STAFF_ROLE_IDS"]),
+            (10004, &moving, vec!["server 1000", "DISCORD_GUILD_ID"]),
             (99999, &moving, vec!["Discord's words", "99999"]),
         ] {
             let Outcome::Refused(text) = outcome(code, doing) else {
@@ -367,11 +392,9 @@ mod tests {
         };
         assert_eq!(
             form("parent_id", "Maximum number of channels in category reached (50)"),
-            Outcome::Refused(
-                "category 777 is full (50 channels): delete some of them in Discord, or set VC_CATEGORY_ID to another category".into()
-            )
+            Outcome::CategoryFull
         );
-        let Outcome::Refused(text) = form("parent_id", "Category does not exist") else {
+        let Outcome::CategoryGone(text) = form("parent_id", "Category does not exist") else {
             panic!()
         };
         assert!(

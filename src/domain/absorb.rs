@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Timestamp,
-    binding::{created, deleted, forget, found},
+    binding::{checked, created, deleted, forget, found},
     event::{Event, Reading, Source, State},
     ids::{ChannelId, Faction, UserId},
     match_facts::{MatchFacts, Phase, Side, Status},
@@ -111,14 +111,15 @@ fn move_on(record: &mut Record, old: Option<&MatchFacts>, new: &MatchFacts, now:
 
 fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: Timestamp) {
     match action {
-        Action::CreateChannel { faction, .. } => created(&mut state.record, *faction, outcome, now),
-        Action::FindChannel { faction, since, .. } => found(&mut state.record, *faction, *since, outcome, now),
-        Action::DeleteChannel { faction, channel } => deleted(&mut state.record, *faction, *channel, outcome, now),
+        Action::CreateChannel { faction, category, .. } => created(state, *faction, *category, outcome, now),
+        Action::FindChannel { faction, since, .. } => found(state, *faction, *since, outcome, now),
+        Action::DeleteChannel { faction, channel } => deleted(state, *faction, *channel, outcome, now),
+        Action::CheckChannel { faction, channel } => checked(state, *faction, *channel, outcome, now),
         Action::GrantAccess { faction, channel, user } => {
-            access_changed(&mut state.record, *faction, *channel, *user, true, outcome);
+            access_changed(&mut state.record, *faction, *channel, *user, true, outcome, now);
         }
         Action::RevokeAccess { faction, channel, user } => {
-            access_changed(&mut state.record, *faction, *channel, *user, false, outcome);
+            access_changed(&mut state.record, *faction, *channel, *user, false, outcome, now);
         }
         Action::LocateMember { user } => located(state, *user, outcome, now),
         Action::MoveMember { user, to } => moved(state, *user, *to, outcome, now),
@@ -132,6 +133,7 @@ fn access_changed(
     user: UserId,
     granted: bool,
     outcome: &Outcome,
+    now: Timestamp,
 ) {
     let Some(slot) = record
         .slots
@@ -142,7 +144,7 @@ fn access_changed(
     };
     match outcome {
         Outcome::Refused(why) => slot.access_blocked = Some(why.clone()),
-        Outcome::Gone => forget(record, faction),
+        Outcome::Gone => forget(record, faction, now),
         _ if granted => {
             slot.access.insert(user);
         }

@@ -2,40 +2,57 @@
 
 use crate::domain::{
     Timestamp,
+    event::State,
     ids::{ChannelId, Faction},
     plan::Outcome,
-    record::{Blocked, Member, Record, Slot},
+    record::{Blocked, Member, Obstacle, Record},
+    render::stamp,
 };
 
-pub(super) fn created(record: &mut Record, faction: Faction, outcome: &Outcome, now: Timestamp) {
-    let Some(slot) = record.slots.get_mut(&faction) else {
+pub(super) fn created(
+    state: &mut State,
+    faction: Faction,
+    category: Option<ChannelId>,
+    outcome: &Outcome,
+    now: Timestamp,
+) {
+    let base = state.settings.as_ref().and_then(|settings| settings.category);
+    if matches!(outcome, Outcome::CategoryFull | Outcome::CategoryGone(_)) {
+        state.guild.closed.extend(category);
+    }
+    if *outcome == Outcome::NotHere {
+        state.guild.left(now);
+    }
+    let Some(slot) = state.record.slots.get_mut(&faction) else {
         return;
     };
-    match outcome {
+    slot.intended_at = None;
+    slot.blocked = match outcome {
         Outcome::Created(channel) => {
             slot.channel = Some(*channel);
-            slot.blocked = None;
+            slot.gone_at = None;
+            None
         }
-        other => {
-            slot.access.clear();
-            slot.blocked = Some(Blocked {
-                why: refusal(other),
-                at: now,
-            });
-        }
+        // A further category of ours: another one will do.
+        Outcome::CategoryGone(_) if category != base => Some(no_room(now)),
+        Outcome::CategoryFull => Some(no_room(now)),
+        outcome => block(outcome, now),
+    };
+    if slot.channel.is_none() {
+        slot.access.clear();
     }
-    slot.intended_at = None;
+    drop_empty(&mut state.record, faction);
 }
 
-pub(super) fn found(record: &mut Record, faction: Faction, since: Timestamp, outcome: &Outcome, now: Timestamp) {
-    let Some(slot) = record.slots.get_mut(&faction) else {
+pub(super) fn found(state: &mut State, faction: Faction, since: Timestamp, outcome: &Outcome, now: Timestamp) {
+    if *outcome == Outcome::NotHere {
+        state.guild.left(now);
+    }
+    let Some(slot) = state.record.slots.get_mut(&faction) else {
         return;
     };
     let Outcome::Found(channels) = outcome else {
-        slot.blocked = Some(Blocked {
-            why: refusal(outcome),
-            at: now,
-        });
+        slot.blocked = block(outcome, now);
         return;
     };
     let ours = slot.channel;
@@ -50,7 +67,11 @@ pub(super) fn found(record: &mut Record, faction: Faction, since: Timestamp, out
     slot.strays.extend(channels);
 }
 
-pub(super) fn deleted(record: &mut Record, faction: Faction, channel: ChannelId, outcome: &Outcome, now: Timestamp) {
+pub(super) fn deleted(state: &mut State, faction: Faction, channel: ChannelId, outcome: &Outcome, now: Timestamp) {
+    if *outcome == Outcome::NotHere {
+        state.guild.left(now);
+    }
+    let record = &mut state.record;
     let Some(slot) = record.slots.get_mut(&faction) else {
         return;
     };
@@ -59,38 +80,68 @@ pub(super) fn deleted(record: &mut Record, faction: Faction, channel: ChannelId,
             slot.blocked = None;
             slot.strays.remove(&channel);
             if slot.channel == Some(channel) {
-                forget(record, faction);
+                forget(record, faction, now);
             }
         }
-        other => {
-            slot.blocked = Some(Blocked {
-                why: refusal(other),
-                at: now,
-            })
-        }
+        outcome => slot.blocked = block(outcome, now),
     }
 }
 
-/// The channel of a faction is gone: whoever was in it was put out by Discord. Where people came from is still known.
-pub(super) fn forget(record: &mut Record, faction: Faction) {
+/// The gateway did not know the channel; Discord was asked.
+pub(super) fn checked(state: &mut State, faction: Faction, channel: ChannelId, outcome: &Outcome, now: Timestamp) {
+    state.guild.missing.remove(&channel);
+    let slot = state.record.slots.get(&faction);
+    if *outcome == Outcome::Gone && slot.is_some_and(|slot| slot.channel == Some(channel)) {
+        forget(&mut state.record, faction, now);
+    }
+}
+
+/// The channel of a faction is gone: whoever was in it was put out by Discord. Where people came from is still known. While the match runs, we
+/// remember that somebody deleted it.
+pub(super) fn forget(record: &mut Record, faction: Faction, now: Timestamp) {
     let members = record.members.values_mut();
     members
         .filter(|member| member.faction == faction)
         .for_each(Member::try_anew);
-    let keep = |slot: &Slot| slot.uncertain_since.is_some() || !slot.strays.is_empty();
+    let running = record.ended_at.is_none();
     if let Some(slot) = record.slots.get_mut(&faction) {
         slot.channel = None;
         slot.access.clear();
         slot.access_blocked = None;
-        if !keep(slot) {
-            record.slots.remove(&faction);
-        }
+        slot.gone_at = running.then_some(now);
+    }
+    drop_empty(record, faction);
+}
+
+/// A slot that says nothing is no slot.
+fn drop_empty(record: &mut Record, faction: Faction) {
+    if record.slots.get(&faction).is_some_and(|slot| !slot.has_reason()) {
+        record.slots.remove(&faction);
     }
 }
 
-fn refusal(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Refused(why) => why.clone(),
-        other => format!("Discord's answer was unexpected: {other}"),
+fn no_room(now: Timestamp) -> Blocked {
+    Blocked {
+        why: "the category is full".to_owned(),
+        at: now,
+        by: Obstacle::NoRoom,
     }
+}
+
+/// What stands in the way after such an outcome; None when the bot is away, for that holds up everything there.
+pub(super) fn block(outcome: &Outcome, now: Timestamp) -> Option<Blocked> {
+    let (why, by) = match outcome {
+        Outcome::NotHere => return None,
+        Outcome::Refused(why) | Outcome::CategoryGone(why) => (why.clone(), Obstacle::Refused),
+        Outcome::GuildFull => (
+            "the Discord server has 500 channels, and Discord allows no more; delete some that nobody needs".to_owned(),
+            Obstacle::GuildFull,
+        ),
+        Outcome::Later { after, why } => {
+            let until = now + *after;
+            (format!("not before {}: {why}", stamp(until)), Obstacle::Later(until))
+        }
+        other => (format!("Discord's answer was unexpected: {other}"), Obstacle::Refused),
+    };
+    Some(Blocked { why, at: now, by })
 }

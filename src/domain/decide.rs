@@ -8,6 +8,7 @@ use crate::domain::{
     desired::{Desired, LOOK_AGAIN, desired},
     event::{Event, State},
     match_facts::Phase,
+    parking::parked,
     plan::{Decision, Note},
     record::Record,
     settings::Settings,
@@ -15,8 +16,6 @@ use crate::domain::{
     tear_down::tear_down,
 };
 
-/// A refusal is tried again after this long: somebody may have given the bot its permission.
-pub(super) const TRY_REFUSED_AGAIN: Duration = Duration::from_secs(600);
 /// How soon to look again when FACEIT's API does not yet say what its webhook announced.
 const API_LAGS: Duration = Duration::from_secs(5);
 /// For how long after an announcement the API is believed to lag.
@@ -40,7 +39,14 @@ pub fn decide(state: &mut State, event: &Event, now: Timestamp) -> Decision {
         decision.look_again = Some(now + LOOK_AGAIN);
         return decision;
     }
-    match desired(state, &settings, now) {
+    let desired = desired(state, &settings, now);
+    // What needs nothing of Discord goes on as usual.
+    if (matches!(desired, Desired::Stand(_)) || !state.record.slots.is_empty())
+        && let Some(parked) = parked(state, &settings, now)
+    {
+        return parked;
+    }
+    match desired {
         Desired::Wait { why, look_again } => {
             decision.notes.push(Note::Waiting(why));
             decision.look_again = Some(look_again);

@@ -7,6 +7,7 @@ use std::{
 
 use crate::domain::{
     Timestamp,
+    guild::Guild,
     ids::{ChannelId, PlayerId, UserId},
     match_facts::{MatchFacts, Status},
     plan::{Action, Outcome},
@@ -62,6 +63,8 @@ pub struct Link {
 pub struct State {
     /// The settings of the guild whose match it is; None while no guild claims it.
     pub settings: Option<Arc<Settings>>,
+    /// What else is known of that guild.
+    pub guild: Guild,
     pub record: Record,
     /// The links of everybody on a roster.
     pub links: BTreeMap<PlayerId, Link>,

@@ -2,16 +2,24 @@
 
 use std::{fmt, time::Duration};
 
-use crate::domain::{Timestamp, ids::MatchId};
+use crate::domain::{
+    Timestamp,
+    ids::{GuildId, MatchId},
+};
 
 /// What a job is about. One job at a time per key; different keys run side by side.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobKey(String);
 
 impl JobKey {
-    /// *Sync this match*: the only kind of job there is.
+    /// *Sync this match*: nearly every job is one.
     pub fn sync_match(id: &MatchId) -> Self {
         Self(format!("match:{id}"))
+    }
+
+    /// *Sync this guild*: the categories that its matches share.
+    pub fn sync_guild(id: GuildId) -> Self {
+        Self(format!("guild:{id}"))
     }
 
     /// A key as stored; any text.
@@ -28,6 +36,10 @@ impl JobKey {
             .strip_prefix("match:")
             .filter(|id| !id.is_empty())
             .map(MatchId::new)
+    }
+
+    pub fn guild_id(&self) -> Option<GuildId> {
+        self.0.strip_prefix("guild:")?.parse().ok()
     }
 }
 

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::domain::{
     Timestamp,
-    decide::TRY_REFUSED_AGAIN,
     desired::Wanted,
     event::State,
+    guild::TRY_REFUSED_AGAIN,
     ids::{ChannelId, Faction, UserId},
     match_facts::Status,
     plan::{Action, Decision, Destination, Note, Seat},

@@ -1,10 +1,10 @@
 //! The plan: independent steps that can be taken at once, what can come of each, and why others are not taken. Prints as one line per step.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::domain::{
     Timestamp,
-    ids::{ChannelId, Faction, UserId},
+    ids::{ChannelId, Faction, RoleId, UserId},
     render::stamp,
 };
 
@@ -17,6 +17,10 @@ pub enum Action {
         name: String,
         category: Option<ChannelId>,
         access: Vec<UserId>,
+        /// May enter and speak.
+        staff: Vec<RoleId>,
+        /// May enter and listen.
+        spectators: Vec<RoleId>,
     },
     /// Look for channels that an unanswered create may have made: same name and category, not older than `since`.
     FindChannel {
@@ -26,6 +30,11 @@ pub enum Action {
         since: Timestamp,
     },
     DeleteChannel {
+        faction: Faction,
+        channel: ChannelId,
+    },
+    /// Ask whether a channel is still there that the gateway does not know.
+    CheckChannel {
         faction: Faction,
         channel: ChannelId,
     },
@@ -87,8 +96,25 @@ pub enum Outcome {
     NotInGuild,
     /// The channel does not exist any more (10003).
     Gone,
-    /// Only a person can change it: a permission is missing, the guild is full. The text says what to do.
+    /// Only a person can change it: a permission is missing, a setting is wrong. The text says what to do.
     Refused(String),
+    /// The category has as many channels as Discord allows.
+    CategoryFull,
+    /// There is no such category. The text says what to do.
+    CategoryGone(String),
+    /// The guild has as many channels as Discord allows.
+    GuildFull,
+    /// Discord takes no more of this for so long; nothing was done.
+    Later {
+        after: Duration,
+        why: String,
+    },
+    /// The bot is no member of the guild.
+    NotHere,
+    /// What a channel is called.
+    Named(String),
+    /// A category that is not empty: it stays.
+    Occupied,
 }
 
 /// What to do now, why the rest is left, and when to look again.
@@ -110,6 +136,20 @@ pub enum Note {
     Expired,
     Closed,
     Paused,
+    /// Discord has an outage in the guild.
+    Outage,
+    /// The bot is no member of the guild: everything waits until it is back.
+    Parked {
+        since: Timestamp,
+    },
+    /// It was never let in again; so many channels stay behind.
+    GivenUp {
+        channels: usize,
+    },
+    /// Somebody deleted the channel, and nobody needs it.
+    ChannelGone {
+        faction: Faction,
+    },
     /// No guild claims the competition.
     Unclaimed,
     /// Only proven links count here.
@@ -166,22 +206,27 @@ impl fmt::Display for Action {
                 name,
                 category,
                 access,
+                staff,
+                spectators,
             } => {
                 write!(f, "create voice channel '{name}' for {faction}")?;
                 if let Some(category) = category {
                     write!(f, " in category {category}")?;
                 }
-                write!(
-                    f,
-                    ", open to {} linked player{}",
-                    access.len(),
-                    if access.len() == 1 { "" } else { "s" }
-                )
+                write!(f, ", open to {}", several(access.len(), "linked player"))?;
+                if !staff.is_empty() {
+                    write!(f, ", {}", several(staff.len(), "staff role"))?;
+                }
+                if !spectators.is_empty() {
+                    write!(f, ", {} (listening)", several(spectators.len(), "spectator role"))?;
+                }
+                Ok(())
             }
             Self::FindChannel { faction, name, .. } => {
                 write!(f, "look whether '{name}' for {faction} was already created")
             }
             Self::DeleteChannel { faction, .. } => write!(f, "delete the channel of {faction}"),
+            Self::CheckChannel { faction, .. } => write!(f, "ask whether the channel of {faction} is still there"),
             Self::GrantAccess { faction, user, .. } => {
                 write!(f, "let member {user} into the channel of {faction}")
             }
@@ -222,9 +267,19 @@ impl fmt::Display for Outcome {
             Self::Absent => f.write_str("not in voice"),
             Self::NotInGuild => f.write_str("no member of the guild"),
             Self::Gone => f.write_str("channel is gone"),
-            Self::Refused(why) => write!(f, "refused: {why}"),
+            Self::Refused(why) | Self::CategoryGone(why) => write!(f, "refused: {why}"),
+            Self::CategoryFull => f.write_str("the category is full"),
+            Self::GuildFull => f.write_str("the Discord server is full"),
+            Self::Later { after, why } => write!(f, "not for {} s: {why}", after.as_secs()),
+            Self::NotHere => f.write_str("the bot is not in the Discord server"),
+            Self::Named(name) => write!(f, "is called '{name}'"),
+            Self::Occupied => f.write_str("is not empty"),
         }
     }
+}
+
+fn several(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Action {
@@ -234,6 +289,7 @@ impl Action {
             Self::CreateChannel { .. } => "create_channel",
             Self::FindChannel { .. } => "find_channel",
             Self::DeleteChannel { .. } => "delete_channel",
+            Self::CheckChannel { .. } => "check_channel",
             Self::GrantAccess { .. } => "grant_access",
             Self::RevokeAccess { .. } => "revoke_access",
             Self::LocateMember { .. } => "locate_member",
@@ -246,11 +302,15 @@ impl Outcome {
     /// The label under which metrics count it.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Done | Self::Created(_) | Self::Found(_) | Self::Seen(_) => "done",
+            Self::Done | Self::Created(_) | Self::Found(_) | Self::Seen(_) | Self::Named(_) => "done",
             Self::Absent => "absent",
             Self::NotInGuild => "not_in_guild",
             Self::Gone => "gone",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::CategoryGone(_) => "refused",
+            Self::CategoryFull | Self::GuildFull => "full",
+            Self::Later { .. } => "later",
+            Self::NotHere => "not_here",
+            Self::Occupied => "occupied",
         }
     }
 }
@@ -264,6 +324,21 @@ impl fmt::Display for Note {
             Self::Expired => f.write_str("the match is older than the hard age and treated as over"),
             Self::Closed => f.write_str("the match is over and cleaned up"),
             Self::Paused => f.write_str("Muster is paused in this Discord server: nothing is done there until it goes on"),
+            Self::Outage => f.write_str("Discord has an outage in this server: nothing is done there until it is over"),
+            Self::Parked { since } => write!(
+                f,
+                "parked: the bot was removed from the Discord server ({}); invite it again, and this goes on by itself",
+                stamp(*since)
+            ),
+            Self::GivenUp { channels } => write!(
+                f,
+                "the bot was removed from the Discord server and never let in again: given up; {} of this match may be left there",
+                several(*channels, "channel")
+            ),
+            Self::ChannelGone { faction } => write!(
+                f,
+                "somebody deleted the channel of {faction}; it is made again when a linked player needs it"
+            ),
             Self::Unclaimed => f.write_str(
                 "no Discord server claims this competition, so the match is left alone; claim it with `muster guilds claim`",
             ),

@@ -97,17 +97,79 @@ pub struct Slot {
     pub strays: BTreeSet<ChannelId>,
     /// Who may enter, by an overwrite of his own.
     pub access: BTreeSet<UserId>,
-    /// Discord refused to create or delete the channel; tried again only after a while.
+    /// Why the channel can't be created or deleted; tried again only after a while.
     pub blocked: Option<Blocked>,
+    /// Somebody deleted the channel: it is made again only when a player needs it.
+    pub gone_at: Option<Timestamp>,
     /// Discord refused to change who may enter; not tried again for this channel.
     pub access_blocked: Option<String>,
 }
 
-/// A refusal that only a person can lift.
+impl Slot {
+    /// Whether it says anything: a channel that is or may be ours, one that is waited for, or one that somebody deleted.
+    pub fn has_reason(&self) -> bool {
+        self.may_exist() || self.blocked.is_some() || self.gone_at.is_some()
+    }
+
+    /// Whether there is, or may be, anything in Discord.
+    pub fn may_exist(&self) -> bool {
+        self.channel.is_some()
+            || self.intended_at.is_some()
+            || self.uncertain_since.is_some()
+            || !self.strays.is_empty()
+    }
+}
+
+/// Why something can't be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocked {
     pub why: String,
     pub at: Timestamp,
+    pub by: Obstacle,
+}
+
+/// What stands in the way, and so what may lift it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// A person must grant a permission or correct a setting.
+    Refused,
+    /// The category is full, and so is every further one.
+    NoRoom,
+    /// The guild has as many channels as Discord allows.
+    GuildFull,
+    /// Discord takes no more of this before then.
+    Later(Timestamp),
+}
+
+impl Obstacle {
+    /// As the database and the metrics name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NoRoom => "no_room",
+            Self::GuildFull => "guild_full",
+            Self::Later(_) => "later",
+        }
+    }
+
+    /// The one of that name; `until` is for the one that has a time.
+    pub fn parse(word: &str, until: Option<Timestamp>) -> Option<Self> {
+        match word {
+            "refused" => Some(Self::Refused),
+            "no_room" => Some(Self::NoRoom),
+            "guild_full" => Some(Self::GuildFull),
+            "later" => until.map(Self::Later),
+            _ => None,
+        }
+    }
+
+    /// Until when, if that is known.
+    pub fn until(self) -> Option<Timestamp> {
+        match self {
+            Self::Later(until) => Some(until),
+            _ => None,
+        }
+    }
 }
 
 /// What became of one linked player.

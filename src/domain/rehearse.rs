@@ -53,6 +53,7 @@ fn imagine(state: &State, action: &Action, next: &mut u64) -> Outcome {
         }
         Action::MoveMember { .. }
         | Action::DeleteChannel { .. }
+        | Action::CheckChannel { .. }
         | Action::GrantAccess { .. }
         | Action::RevokeAccess { .. } => Outcome::Done,
     }

@@ -16,13 +16,41 @@ pub fn channel_name(template: &str, id: &MatchId, faction: Faction, facts: Optio
         .and_then(|facts| facts.sides.get(&faction))
         .map_or(faction.as_str(), |side| side.name.as_str());
     let map = facts.and_then(|facts| facts.map.as_deref()).unwrap_or("");
-    let filled = fill(template, id, faction, team, map);
-    let name = presentable(&filled);
+    let knows = |key: &str| match key {
+        "{short_id}" => Some(id.short()),
+        "{match_id}" => Some(id.as_str()),
+        "{faction}" => Some(faction.as_str()),
+        "{team}" => Some(team),
+        "{map}" => Some(map),
+        _ => None,
+    };
+    let name = presentable(&fill(template, knows));
     if name.is_empty() {
-        presentable(&fill(Settings::DEFAULT_NAME_TEMPLATE, id, faction, team, map))
+        presentable(&fill(Settings::DEFAULT_NAME_TEMPLATE, knows))
     } else {
         name
     }
+}
+
+/// The name of the `number`th category of a guild. Knows `{category}`, the name of the one that was full, and `{n}`; a name that is too long
+/// keeps its number.
+pub fn category_name(template: &str, category: &str, number: u32) -> String {
+    let number = number.to_string();
+    let name = |category: &str| {
+        let knows = |key: &str| match key {
+            "{category}" => Some(category),
+            "{n}" => Some(number.as_str()),
+            _ => None,
+        };
+        visible(&fill(template, knows))
+    };
+    let long = name(category);
+    let over = long.chars().count().saturating_sub(LONGEST);
+    if over == 0 {
+        return long;
+    }
+    let shorter = category.chars().count().saturating_sub(over);
+    presentable(&name(&category.chars().take(shorter).collect::<String>()))
 }
 
 /// A moment for people: `2026-11-21 17:04:05 UTC`.
@@ -31,8 +59,8 @@ pub fn stamp(at: Timestamp) -> String {
     format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
 }
 
-/// One pass, so that a team called `{map}` stays called that.
-fn fill(template: &str, id: &MatchId, faction: Faction, team: &str, map: &str) -> String {
+/// One pass, so that a team called `{map}` stays called that. What nobody knows stays as it is.
+fn fill<'a>(template: &'a str, knows: impl Fn(&str) -> Option<&'a str>) -> String {
     let mut filled = String::with_capacity(template.len() + 16);
     let mut rest = template;
     while let Some(open) = rest.find('{') {
@@ -42,14 +70,8 @@ fn fill(template: &str, id: &MatchId, faction: Faction, team: &str, map: &str) -
             rest = from;
             break;
         };
-        match &from[..=close] {
-            "{short_id}" => filled.push_str(id.short()),
-            "{match_id}" => filled.push_str(id.as_str()),
-            "{faction}" => filled.push_str(faction.as_str()),
-            "{team}" => filled.push_str(team),
-            "{map}" => filled.push_str(map),
-            unknown => filled.push_str(unknown),
-        }
+        let key = &from[..=close];
+        filled.push_str(knows(key).unwrap_or(key));
         rest = &from[close + 1..];
     }
     filled.push_str(rest);
@@ -58,13 +80,21 @@ fn fill(template: &str, id: &MatchId, faction: Faction, team: &str, map: &str) -
 
 /// Drops what can't be seen (control characters, joiners, direction marks, tags: recorded in players' names) and cuts to length.
 fn presentable(text: &str) -> String {
+    visible(text)
+        .chars()
+        .take(LONGEST)
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}
+
+fn visible(text: &str) -> String {
     let visible: String = text
         .chars()
         .filter(|c| !c.is_control() || c.is_whitespace())
         .filter(|c| !matches!(u32::from(*c), 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xFEFF | 0xE0000..=0xE0FFF))
         .collect();
-    let words = visible.split_whitespace().collect::<Vec<_>>().join(" ");
-    words.chars().take(LONGEST).collect::<String>().trim_end().to_owned()
+    visible.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -106,6 +136,18 @@ mod tests {
             channel_name("{team}", &id, Faction::One, Some(&facts("\u{200B}"))),
             "match-5cd68867-faction1"
         );
+    }
+
+    #[test]
+    fn a_further_category_has_the_name_of_the_first_and_a_number_that_is_never_cut_off() {
+        let template = Settings::DEFAULT_OVERFLOW_NAME;
+        assert_eq!(category_name(template, "Matches", 2), "Matches 2");
+        assert_eq!(
+            category_name("{n}: more of {category}", "{n}\u{200B}", 3),
+            "3: more of {n}"
+        );
+        let long = category_name(template, &"ü".repeat(100), 12);
+        assert_eq!((long.chars().count(), long.ends_with("ü 12")), (100, true));
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn moved_in(state: &mut State, user: UserId, faction: Faction, channel: ChannelI
         Outcome::Gone => {
             let slot = state.record.slots.get(&faction);
             if slot.is_some_and(|slot| slot.channel == Some(channel)) {
-                forget(&mut state.record, faction);
+                forget(&mut state.record, faction, now);
             }
             return;
         }

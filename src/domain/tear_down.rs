@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     Timestamp,
-    decide::TRY_REFUSED_AGAIN,
     desired::LOOK_AGAIN,
     event::State,
     ids::{ChannelId, Faction, UserId},
     match_facts::Phase,
     plan::{Action, Decision, Destination, Note, Seat},
+    record::{Obstacle, Slot},
     settings::{ReturnTo, Settings},
+    standing::note_blocked,
 };
 
 /// Takes everything down: people back, then the channels, then whatever unanswered creates left behind.
@@ -23,12 +24,7 @@ pub(super) fn tear_down(state: &mut State, settings: &Settings, now: Timestamp, 
     if expired {
         decision.notes.push(Note::Expired);
     }
-    state.record.slots.retain(|_, slot| {
-        slot.channel.is_some()
-            || slot.intended_at.is_some()
-            || slot.uncertain_since.is_some()
-            || !slot.strays.is_empty()
-    });
+    state.record.slots.retain(|_, slot| slot.may_exist());
     if state.record.slots.is_empty() {
         state.record.members.clear();
         let put_off = state
@@ -47,13 +43,8 @@ pub(super) fn tear_down(state: &mut State, settings: &Settings, now: Timestamp, 
     }
     decision.look_again = Some(now + LOOK_AGAIN);
     for (&faction, slot) in &state.record.slots {
-        if let Some(blocked) = &slot.blocked
-            && now < blocked.at + TRY_REFUSED_AGAIN
-        {
-            decision.notes.push(Note::Blocked {
-                faction,
-                why: blocked.why.clone(),
-            });
+        if is_held(state, slot, now) {
+            note_blocked(state, faction, now, decision);
             continue;
         }
         let leftover = slot
@@ -80,6 +71,12 @@ pub(super) fn tear_down(state: &mut State, settings: &Settings, now: Timestamp, 
         }
         delete_strays(state, settings, faction, now, decision);
     }
+}
+
+/// Whether it is too early to try again. What keeps a channel from being made does not keep one from being deleted.
+fn is_held(state: &State, slot: &Slot, now: Timestamp) -> bool {
+    let blocked = slot.blocked.as_ref().filter(|blocked| blocked.by == Obstacle::Refused);
+    blocked.is_some_and(|blocked| now < state.guild.again_at(blocked))
 }
 
 /// Where somebody goes from a match channel; None: nowhere, Discord disconnects him with the channel.
@@ -137,16 +134,10 @@ pub(super) fn delete_strays(
     now: Timestamp,
     decision: &mut Decision,
 ) {
-    let Some(slot) = state.record.slots.get(&faction) else {
+    let slot = state.record.slots.get(&faction);
+    let Some(slot) = slot.filter(|slot| !is_held(state, slot, now)) else {
         return;
     };
-    if slot
-        .blocked
-        .as_ref()
-        .is_some_and(|blocked| now < blocked.at + TRY_REFUSED_AGAIN)
-    {
-        return;
-    }
     for &stray in &slot.strays {
         empty_and_delete(
             state,

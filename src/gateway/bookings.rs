@@ -20,7 +20,7 @@ use crate::{
     discord::Shards,
     domain::ids::{ChannelId, GuildId, UserId},
     gateway::{pace::database_pause, taking_in::News},
-    store::{self, affected},
+    store::{self, affected, guild_states},
 };
 
 /// How many news are taken at once.
@@ -105,7 +105,10 @@ struct Batch {
     moved: BTreeSet<(GuildId, UserId)>,
     gone: BTreeSet<ChannelId>,
     permissions: BTreeSet<GuildId>,
+    /// There is room for another channel.
+    room: BTreeSet<GuildId>,
     back: BTreeSet<GuildId>,
+    away: BTreeSet<GuildId>,
 }
 
 impl Batch {
@@ -117,14 +120,20 @@ impl Batch {
                 News::ChannelGone(guild, channel, users) => {
                     batch.gone.insert(*channel);
                     batch.moved.extend(users.iter().map(|user| (*guild, *user)));
-                    // There is room for another one.
-                    batch.permissions.insert(*guild);
+                    batch.room.insert(*guild);
                 }
                 News::Permissions(guild) => {
                     batch.permissions.insert(*guild);
                 }
                 News::Back(guild) => {
+                    batch.away.remove(guild);
                     batch.back.insert(*guild);
+                }
+                News::Gone(guilds) => {
+                    for guild in guilds {
+                        batch.back.remove(guild);
+                        batch.away.insert(*guild);
+                    }
                 }
             }
         }
@@ -144,8 +153,25 @@ impl Batch {
         if !self.gone.is_empty() {
             booked += affected::book_channels(connection, &list(&self.gone), now).await?;
         }
-        if !self.permissions.is_empty() {
-            booked += affected::book_refused(connection, &list(&self.permissions), now).await?;
+        if !self.away.is_empty() {
+            guild_states::set_away(connection, &list(&self.away), now).await?;
+        }
+        if !self.back.is_empty() {
+            guild_states::set_back(connection, &list(&self.back)).await?;
+        }
+        // Written before they are booked: a refusal from before that time is then tried again.
+        let changed = &self.permissions | &self.back;
+        let roomier = &self.room | &self.back;
+        if !changed.is_empty() {
+            guild_states::note_rights(connection, &list(&changed), now).await?;
+        }
+        if !roomier.is_empty() {
+            guild_states::note_room(connection, &list(&roomier), now).await?;
+            booked += affected::book_categories(connection, &list(&roomier), now).await?;
+        }
+        let refused = &self.permissions | &self.room;
+        if !refused.is_empty() {
+            booked += affected::book_refused(connection, &list(&refused), now).await?;
         }
         if !self.back.is_empty() {
             booked += affected::book_guilds(connection, &list(&self.back), now).await?;

@@ -21,6 +21,8 @@ pub(super) enum News {
     Permissions(GuildId),
     /// What happened there while we did not listen, nobody knows.
     Back(GuildId),
+    /// The bot was removed.
+    Gone(Vec<GuildId>),
 }
 
 /// The guilds of one shard.
@@ -79,10 +81,10 @@ impl Guilds {
                     .copied()
                     .filter(|guild| !guilds.contains(guild))
                     .collect();
-                left.into_iter().for_each(|guild| self.remove(guild));
+                left.iter().for_each(|guild| self.remove(*guild));
                 // Until each of them is told anew.
                 self.set_stale(true);
-                None
+                (!left.is_empty()).then_some(News::Gone(left))
             }
             Event::Resumed => {
                 self.set_stale(false);
@@ -106,7 +108,7 @@ impl Guilds {
             }
             Event::GuildGone(guild) => {
                 self.remove(guild);
-                None
+                Some(News::Gone(vec![guild]))
             }
             Event::Permissions(guild) => Some(News::Permissions(guild)),
             Event::NewChannel(guild, channel, place) => {
@@ -216,7 +218,8 @@ mod tests {
         let news = guilds.take_in(told(&[(2, 20)]));
         assert_eq!(news, Some(News::Seats(guild(7), vec![user(1), user(2)])));
         assert!(voice.is_known(guild(7)));
-        guilds.take_in(Event::Ready(vec![guild(8)]));
+        let news = guilds.take_in(Event::Ready(vec![guild(8)]));
+        assert_eq!(news, Some(News::Gone(vec![guild(7)])));
         assert!(!voice.is_known(guild(7)));
         assert_eq!(guilds.take_changed(), BTreeMap::from([(guild(7), None)]));
     }
@@ -227,7 +230,10 @@ mod tests {
         assert_eq!(guilds.take_in(Event::GuildAway(guild(7))), None);
         assert_eq!(voice.channel_of(guild(7), user(1)), Some(channel(20)));
         assert_eq!(guilds.take_in(told(&[(1, 20)])), Some(News::Back(guild(7))));
-        assert_eq!(guilds.take_in(Event::GuildGone(guild(7))), None);
+        assert_eq!(
+            guilds.take_in(Event::GuildGone(guild(7))),
+            Some(News::Gone(vec![guild(7)]))
+        );
         assert!(!voice.is_known(guild(7)));
     }
 

@@ -77,6 +77,28 @@ pub async fn book_guilds(connection: &mut Connection, guilds: &[GuildId], now: T
     run(connection, query.bind(now).bind(guilds)).await
 }
 
+/// There is a further category: the running matches of the guild that waited for room.
+pub async fn book_waiting(connection: &mut Connection, guild: GuildId, now: Timestamp) -> Result<u64, Error> {
+    let query = sqlx::query(book!(
+        "select distinct m.match_id from active_matches a join matches m using (match_id)
+        where a.guild_id = $2 and a.blocked_by = 'no_room' and m.closed_at is null"
+    ));
+    run(connection, query.bind(now).bind(convert::to_bigint(guild.get())?)).await
+}
+
+/// Channels were deleted in these guilds, or something else happened to their categories: those that have further ones.
+pub async fn book_categories(connection: &mut Connection, guilds: &[GuildId], now: Timestamp) -> Result<u64, Error> {
+    let guilds = bigints(guilds.iter().map(|guild| guild.get()))?;
+    let query = sqlx::query(concat!(
+        "insert into jobs (key, due_at, wanted_since) select key, $1, $1 from (
+            select distinct 'guild:' || guild_id from overflow_categories where guild_id = any ($2)
+        ) as affected (key) order by key ",
+        book_again!(),
+        " where jobs.dead_at is null"
+    ));
+    run(connection, query.bind(now).bind(guilds)).await
+}
+
 async fn run(
     connection: &mut Connection,
     query: Query<'_, Postgres, sqlx::postgres::PgArguments>,

@@ -1,7 +1,12 @@
 //! Ids between the domain (u64) and the database (bigint), checked both ways.
 
+use sqlx::{Row, postgres::PgRow};
+
 use crate::{
-    domain::ids::{ChannelId, Faction, GuildId, RoleId, UserId},
+    domain::{
+        ids::{ChannelId, Faction, GuildId, RoleId, UserId},
+        record::{Blocked, Obstacle},
+    },
     store::Error,
 };
 
@@ -33,7 +38,7 @@ pub(super) fn role(id: i64) -> Result<RoleId, Error> {
 }
 
 /// One of the words that a check in the database allows.
-pub(super) fn word<T>(text: &str, parse: fn(&str) -> Option<T>) -> Result<T, Error> {
+pub(super) fn word<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
     parse(text).ok_or_else(|| Error::Unexpected(format!("the stored word '{text}' is unknown")))
 }
 
@@ -63,4 +68,17 @@ fn strip_zero_bytes(json: &mut serde_json::Value) {
 pub(super) fn to_text(at: crate::domain::Timestamp) -> Result<String, Error> {
     at.format(&time::format_description::well_known::Rfc3339)
         .map_err(|error| Error::Unexpected(format!("the time {at} can't be stored: {error}")))
+}
+
+/// The four columns of what stands in the way.
+pub(super) fn blocked(row: &PgRow) -> Result<Option<Blocked>, Error> {
+    let why: Option<String> = row.try_get("blocked_why")?;
+    let at = row.try_get("blocked_at")?;
+    let by: Option<String> = row.try_get("blocked_by")?;
+    let until = row.try_get("blocked_until")?;
+    let (Some(why), Some(at), Some(by)) = (why, at, by) else {
+        return Ok(None);
+    };
+    let by = word(&by, |text| Obstacle::parse(text, until))?;
+    Ok(Some(Blocked { why, at, by }))
 }

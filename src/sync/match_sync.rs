@@ -14,15 +14,17 @@ use crate::{
         absorb::absorb,
         decide::decide,
         event::{Event, State},
-        ids::MatchId,
-        job::{Claim, Verdict},
-        plan::{Action, Outcome},
-        record::Record,
+        ids::{Faction, MatchId},
+        job::{Claim, JobKey, Verdict},
+        plan::{Action, Note, Outcome},
+        record::{Obstacle, Record, Slot},
     },
     faceit, metrics,
     store::{self, workers::WorkerId},
     sync::{
-        Sync, hear, load_record, load_state,
+        Sync,
+        cut::{Cut, KEY_REFUSED, NOT_READY, cut_by},
+        guild_view, hear, load_record, load_state,
         perform::{perform, priorities},
         reading,
     },
@@ -32,50 +34,17 @@ use crate::{
 const WAVES: usize = 12;
 /// How soon to look again when FACEIT could not be asked.
 const FACEIT_AWAY: Duration = Duration::from_secs(15);
-/// How soon to look again when a refused key is the reason: only a person can help.
-const KEY_REFUSED: Duration = Duration::from_secs(60);
-/// The first pause after Discord or the database was not ready; the queue doubles it.
-const NOT_READY: Duration = Duration::from_secs(1);
-
-/// Why a run ends before it is done.
-enum Cut {
-    Lost,
-    Yielded,
-    Retry { why: String, after: Duration },
-    Failed { why: String },
-}
-
-impl From<Cut> for Verdict {
-    fn from(cut: Cut) -> Self {
-        match cut {
-            Cut::Lost => Self::Lost,
-            Cut::Yielded => Self::Yielded,
-            Cut::Retry { why, after } => Self::Retry { why, after },
-            Cut::Failed { why } => Self::Failed { why },
-        }
-    }
-}
-
-impl From<store::Error> for Cut {
-    fn from(error: store::Error) -> Self {
-        let why = error.to_string();
-        if error.is_unavailable() {
-            Self::Retry { why, after: NOT_READY }
-        } else {
-            Self::Failed { why }
-        }
-    }
-}
-
 impl Sync {
     /// Runs a claimed job. `stop` ends it between two waves, so that another process can go on.
     pub async fn run(&self, worker: WorkerId, claim: Claim, stop: CancellationToken) -> Verdict {
-        let Some(id) = claim.key.match_id() else {
-            return Verdict::Failed {
-                why: format!("'{}' is no key of a match", claim.key),
-            };
+        let result = match (claim.key.match_id(), claim.key.guild_id()) {
+            (Some(id), _) => self.sync(worker, &claim, &id, &stop).await,
+            (None, Some(guild)) => self.sync_guild(worker, &claim, guild, &stop).await,
+            (None, None) => Err(Cut::Failed {
+                why: format!("'{}' is no key of a match or a guild", claim.key),
+            }),
         };
-        match self.sync(worker, &claim, &id, &stop).await {
+        match result {
             Ok(look_again) => Verdict::Done { look_again },
             Err(cut) => cut.into(),
         }
@@ -94,6 +63,8 @@ impl Sync {
             claim,
             id,
             saved: None,
+            overflow: false,
+            emptied: false,
         };
         let (mut state, mut event, stale) = run.begin().await?;
         let mut look_again = Some(self.sources.clock.now() + NOT_READY);
@@ -108,12 +79,20 @@ impl Sync {
             let decision = decide(&mut state, &event, self.sources.clock.now());
             run.save(&state.record).await?;
             look_again = decision.look_again;
+            for note in decision
+                .notes
+                .iter()
+                .filter(|note| matches!(note, Note::GivenUp { .. }))
+            {
+                warn!(match_id = %id, "{note}");
+            }
             if decision.actions.is_empty() {
                 debug!(match_id = %id, look_again = ?look_again, notes = ?decision.notes, "nothing to do");
                 break;
             }
             event = run.wave(&mut state, decision.actions).await?;
         }
+        run.book_categories(&state).await?;
         Ok(soon_when_stale(look_again, stale.as_ref(), self.sources.clock.now()))
     }
 }
@@ -140,6 +119,10 @@ struct Run<'a> {
     id: &'a MatchId,
     /// The record as it is in the database.
     saved: Option<Record>,
+    /// The guild wants further categories.
+    overflow: bool,
+    /// A channel in one of our further categories is gone.
+    emptied: bool,
 }
 
 impl Run<'_> {
@@ -164,7 +147,29 @@ impl Run<'_> {
         let mut conn = sources.pool.acquire().await.map_err(store::Error::from)?;
         let mut state = load_state(&mut conn, sources, record, &read.event).await?;
         state.announced = reading::announced(deliveries.newest.as_ref());
+        self.overflow = state.settings.as_ref().is_some_and(|settings| settings.overflow);
+        if let Some(guild) = state.record.guild {
+            let ours = state.record.slots.values().filter_map(|slot| slot.channel);
+            state.guild = guild_view::view(&mut conn, Some(&self.sync.voice), guild, ours).await?;
+        }
         Ok((state, read.event, read.stale))
+    }
+
+    /// Has the guild's own job look after its categories: somebody waits for room, or one may be empty now.
+    async fn book_categories(&mut self, state: &State) -> Result<(), Cut> {
+        let Some(settings) = &state.settings else { return Ok(()) };
+        let waits = |slot: &Slot| {
+            slot.blocked
+                .as_ref()
+                .is_some_and(|blocked| blocked.by == Obstacle::NoRoom)
+        };
+        if self.emptied || (settings.overflow && state.record.slots.values().any(waits)) {
+            let mut conn = self.sync.sources.pool.acquire().await.map_err(store::Error::from)?;
+            let (key, now) = (JobKey::sync_guild(settings.guild), self.sync.sources.clock.now());
+            store::jobs::book(&mut conn, &key, now).await?;
+            self.emptied = false;
+        }
+        Ok(())
     }
 
     /// Writes the record, if it changed and the key is still ours: a late owner must not write over his successor.
@@ -179,6 +184,10 @@ impl Run<'_> {
         store::records::save(&mut tx, record, self.sync.sources.clock.now()).await?;
         tx.commit().await.map_err(store::Error::from)?;
         self.tell_changes(record);
+        self.emptied |= self
+            .saved
+            .as_ref()
+            .is_some_and(|before| leaves_a_category(before, record));
         self.saved = Some(record.clone());
         Ok(())
     }
@@ -186,7 +195,7 @@ impl Run<'_> {
     /// Takes all steps of a wave at once. When one of them has no outcome, the others are recorded and the run ends.
     async fn wave(&mut self, state: &mut State, actions: Vec<Action>) -> Result<Event, Cut> {
         let priorities = priorities(&state.record, &actions);
-        let (id, voice) = (self.id, &self.sync.voice);
+        let (id, voice, now) = (self.id, &self.sync.voice, self.sync.sources.clock.now());
         let Some(settings) = state.settings.clone() else {
             return Ok(Event::Outcomes(Vec::new()));
         };
@@ -194,7 +203,7 @@ impl Run<'_> {
         let steps = actions.into_iter().zip(priorities).map(|(action, priority)| {
             let discord = self.sync.discord.with_priority(priority);
             async move {
-                let result = perform(&discord, voice, settings, id, &action).await;
+                let result = perform(&discord, voice, settings, id, &action, now).await;
                 (action, result)
             }
         });
@@ -217,6 +226,13 @@ impl Run<'_> {
                 }
             }
         }
+        guild_view::note_presence(
+            &self.sync.sources,
+            &mut state.guild,
+            settings.guild,
+            outcomes.iter().map(|(_, o)| o),
+        )
+        .await?;
         let event = Event::Outcomes(outcomes);
         let Some(error) = worst else { return Ok(event) };
         absorb(state, &event, self.sync.sources.clock.now());
@@ -260,6 +276,19 @@ impl Run<'_> {
         if record.closed_at.is_some() && before.is_some_and(|before| before.closed_at.is_none()) {
             info!(%match_id, "the match is over and cleaned up");
         }
+        for (faction, slot) in &record.slots {
+            let Some(blocked) = &slot.blocked else { continue };
+            let before = before.and_then(|before| before.slots.get(faction)?.blocked.as_ref());
+            if before.is_none_or(|before| before.by.as_str() != blocked.by.as_str()) {
+                counter!(metrics::CHANNELS_BLOCKED, "why" => blocked.by.as_str()).increment(1);
+                // A full category mends itself, where that is wanted.
+                if blocked.by == Obstacle::NoRoom && self.overflow {
+                    info!(%match_id, %faction, "the channel of {faction} waits: {}", blocked.why);
+                } else {
+                    warn!(%match_id, %faction, "the channel of {faction} is blocked: {}", blocked.why);
+                }
+            }
+        }
     }
 
     fn tell(&self, action: &Action, outcome: &Outcome) {
@@ -273,18 +302,14 @@ impl Run<'_> {
     }
 }
 
-fn cut_by(error: discord::error::Error) -> Cut {
-    let why = error.to_string();
-    match error {
-        discord::error::Error::Busy { retry_after } => Cut::Retry {
-            why,
-            after: retry_after,
-        },
-        discord::error::Error::Unavailable { .. } => Cut::Retry { why, after: NOT_READY },
-        discord::error::Error::Unauthorized => Cut::Retry {
-            why,
-            after: KEY_REFUSED,
-        },
-        discord::error::Error::Unexpected { .. } => Cut::Failed { why },
-    }
+/// Whether a channel that was, or may have been, in one of our further categories is no more.
+fn leaves_a_category(before: &Record, now: &Record) -> bool {
+    let gone = |(faction, slot): (&Faction, &Slot)| {
+        let still = now
+            .slots
+            .get(faction)
+            .is_some_and(|now| now.may_exist() && now.category == slot.category);
+        slot.category.is_some() && slot.may_exist() && !still
+    };
+    before.slots.iter().any(gone)
 }

@@ -1,5 +1,8 @@
 //! Floor 2: the loop that makes Discord look like what a match needs. Webhook, timer, operator and start-up all come through here.
 
+mod cut;
+mod guild_sync;
+mod guild_view;
 mod match_sync;
 mod perform;
 mod preview;
@@ -16,7 +19,8 @@ use crate::{
     discord,
     domain::{
         event::{Event, Link, State},
-        ids::{MatchId, PlayerId},
+        guild::Guild,
+        ids::{GuildId, MatchId, PlayerId},
         record::Record,
         seats::{Heard, Seats},
         settings::Settings,
@@ -67,6 +71,7 @@ async fn load_state(
     };
     Ok(State {
         settings,
+        guild: Guild::default(),
         record,
         links,
         seats: Seats::default(),
@@ -100,14 +105,20 @@ async fn find_home(
     let (guild, stored) =
         store::guilds::home(conn, bound, &competition, default.map(|settings| settings.guild)).await?;
     record.guild = guild;
-    Ok(match (guild, stored) {
-        (None, _) => None,
-        (Some(_), Some(stored)) => Some(Arc::new(stored.settings)),
-        (Some(guild), None) => match default.filter(|settings| settings.guild == guild) {
-            Some(settings) => Some(settings.clone()),
-            None => Some(Arc::new(Settings::new(guild))),
-        },
-    })
+    Ok(guild.map(|guild| settings_of(sources, guild, stored)))
+}
+
+/// A guild's own settings, else those of the environment if it is that one, else what every guild starts with.
+fn settings_of(sources: &Sources, guild: GuildId, stored: Option<store::guilds::StoredGuild>) -> Arc<Settings> {
+    let default = sources
+        .default_guild
+        .as_ref()
+        .filter(|settings| settings.guild == guild);
+    match (stored, default) {
+        (Some(stored), _) => Arc::new(stored.settings),
+        (None, Some(default)) => default.clone(),
+        (None, None) => Arc::new(Settings::new(guild)),
+    }
 }
 
 /// The stored record, or a fresh one for a match nobody has looked at yet.

@@ -13,7 +13,7 @@ use crate::{
     },
     faceit,
     store::{self, deliveries::Newest},
-    sync::{Sources, load_record, load_state, reading},
+    sync::{Sources, guild_view, load_record, load_state, reading},
 };
 
 /// A match as it is known, and the waves of steps that would be taken now. Prints for people.
@@ -39,6 +39,9 @@ impl Sources {
         let heard_of = record.facts.is_some() || newest.is_some();
         let mut state = load_state(&mut conn, self, record, &read.event).await?;
         state.announced = reading::announced(newest.as_ref());
+        if let Some(guild) = state.record.guild {
+            state.guild = guild_view::view(&mut conn, None, guild, []).await?;
+        }
         let now = self.clock.now();
         let waves = rehearse(state.clone(), read.event.clone(), now);
         if let Event::Read(_) = read.event {

@@ -21,7 +21,7 @@ const AT_ONCE: i64 = 5_000;
 /// What a sweep did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Open matches that had no job any more.
+    /// Open matches, and guilds with further categories, that had no job any more.
     pub rebooked: usize,
     /// Running matches that no webhook had told us of.
     pub discovered: usize,
@@ -37,6 +37,10 @@ impl Sync {
         for id in store::records::open_without_job(&mut conn).await? {
             warn!(match_id = %id, "an open match had no job; booked it");
             store::jobs::book(&mut conn, &JobKey::sync_match(&id), now).await?;
+            swept.rebooked += 1;
+        }
+        for guild in store::overflow_categories::without_job(&mut conn).await? {
+            store::jobs::book(&mut conn, &JobKey::sync_guild(guild), now).await?;
             swept.rebooked += 1;
         }
         loop {

@@ -2,12 +2,13 @@
 
 mod answers;
 mod limits;
+mod refusals;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use muster::{
     clock::Clock,
-    discord::{Client, Error, NewChannel, Options, Search},
+    discord::{Client, Error, NewChannel, OldChannel, Options, Search},
     domain::{
         Timestamp,
         ids::{ChannelId, GuildId, UserId},
@@ -97,6 +98,10 @@ impl Guild {
         }
     }
 
+    async fn delete(&self, id: ChannelId, reason: &str) -> Result<Outcome, Error> {
+        self.discord.delete_channel(&old(id, reason)).await
+    }
+
     fn channel(&self, id: ChannelId) -> Option<Value> {
         let guild = self.simulator.guild("1000").unwrap();
         let channels = guild["channels"].as_array().unwrap();
@@ -164,7 +169,19 @@ fn new_channel<'a>(name: &'a str, access: &'a [UserId]) -> NewChannel<'a> {
         user_limit: 0,
         bot: user(BOT),
         access,
+        staff: &[],
+        spectators: &[],
         reason: "match 1-5cd68867: Ünïts",
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn old(channel: ChannelId, reason: &str) -> OldChannel<'_> {
+    OldChannel {
+        guild: guild(),
+        channel,
+        reason,
+        now: Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -237,9 +254,9 @@ async fn the_bot_can_move_into_look_into_and_delete_what_it_made() {
         g.discord.locate_member(guild(), user(2001)).await,
         Ok(Outcome::Seen(Seat::Nowhere))
     );
-    assert_eq!(g.discord.delete_channel(id, "match is over").await, Ok(Outcome::Done));
+    assert_eq!(g.delete(id, "match is over").await, Ok(Outcome::Done));
     assert_eq!(g.channel(id), None);
-    assert_eq!(g.discord.delete_channel(id, "match is over").await, Ok(Outcome::Gone));
+    assert_eq!(g.delete(id, "match is over").await, Ok(Outcome::Gone));
     g.finish();
 }
 
@@ -247,7 +264,7 @@ async fn the_bot_can_move_into_look_into_and_delete_what_it_made() {
 async fn the_audit_log_says_why_channels_come_and_go_and_a_long_reason_is_cut() {
     let g = Guild::new().await;
     let id = g.created("a").await;
-    g.discord.delete_channel(id, &"ö".repeat(600)).await.unwrap();
+    g.delete(id, &"ö".repeat(600)).await.unwrap();
     let audit = g.simulator.guild("1000").unwrap()["audit"].clone();
     assert_eq!(audit[0]["reason"], "match 1-5cd68867: Ünïts");
     assert_eq!(audit[1]["reason"], "ö".repeat(512));
@@ -293,59 +310,6 @@ async fn somebody_in_a_channel_that_is_hidden_from_the_bot_is_elsewhere() {
     );
     let why = refused(g.discord.move_member(guild(), user(2001), None).await);
     assert!(why.contains("Move Members and Connect"), "{why}");
-    g.finish();
-}
-
-#[tokio::test]
-async fn a_full_category_says_what_to_do_about_it() {
-    let full: Vec<Value> = (0..50)
-        .map(|n: u64| json!({"id": (3000 + n).to_string(), "name": "old", "parent_id": "1010"}))
-        .collect();
-    let g = Guild::with(json!({"guilds": [{
-        "id": "1000", "name": "Cup", "categories": [{"id": "1010", "name": "Matches"}], "voice_channels": full,
-    }]}))
-    .await;
-    assert_eq!(
-        refused(g.create("a").await),
-        "category 1010 is full (50 channels): delete some of them in Discord, or set VC_CATEGORY_ID to another category"
-    );
-    g.finish();
-}
-
-#[tokio::test]
-async fn a_category_that_does_not_exist_and_a_name_that_is_none_are_refused() {
-    let g = Guild::new().await;
-    let lost = NewChannel {
-        category: Some(channel(4711)),
-        ..new_channel("a", &[])
-    };
-    let why = refused(g.discord.create_voice_channel(&lost).await);
-    assert!(why.contains("category 4711") && why.contains("VC_CATEGORY_ID"), "{why}");
-    let why = refused(g.create("").await);
-    assert!(why.contains("CHANNEL_NAME_TEMPLATE"), "{why}");
-    assert_eq!(g.statuses("POST"), [400], "the nameless one was not even sent");
-    g.finish();
-}
-
-#[tokio::test]
-async fn missing_permissions_are_named_with_the_place_to_grant_them() {
-    let g = Guild::new().await;
-    let id = g.created("a").await;
-    let why = refused(g.discord.grant_access(id, user(2003)).await);
-    assert!(
-        why.starts_with("the bot lacks Manage Roles (shown as Manage Permissions)") && why.contains("321981968"),
-        "{why}"
-    );
-    g.simulator.set_bot_permissions("1000", HIDDEN).unwrap();
-    let why = refused(g.create("b").await);
-    assert!(
-        why.contains("Manage Channels") && why.contains("Server Settings → Roles") && why.contains("53478928"),
-        "{why}"
-    );
-    let why = refused(g.discord.move_member(guild(), user(2001), Some(channel(LOBBY))).await);
-    assert!(why.contains("Move Members"), "{why}");
-    let why = refused(g.discord.delete_channel(channel(LOBBY), "no").await);
-    assert!(why.contains("Manage Channels") && why.contains("by hand"), "{why}");
     g.finish();
 }
 
@@ -516,7 +480,7 @@ async fn a_delete_whose_answer_is_lost_ends_as_gone() {
             ..Fault::default()
         },
     );
-    assert_eq!(g.discord.delete_channel(id, "over").await, Ok(Outcome::Gone));
+    assert_eq!(g.delete(id, "over").await, Ok(Outcome::Gone));
     assert_eq!(g.statuses("DELETE"), [0, 404]);
     g.finish();
 }

@@ -1,6 +1,7 @@
 //! The integration tests, one binary: adapters, store, queue, and the whole bot against the simulator.
 
 mod admin;
+mod channels;
 mod commands;
 mod config;
 mod crash;

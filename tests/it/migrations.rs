@@ -80,6 +80,15 @@ const ROWS: &[(i64, &str)] = &[
             select id, '1', 'sealed', '2026-11-28 18:00Z', '2026-11-21 18:00Z' from person
         ) insert into used_states (id, expires_at) values (sha256('state'), '2026-11-21 18:10Z')",
     ),
+    (
+        35,
+        "insert into guild_states (guild_id, away_since, away_checked_at) values (1000, '2026-11-21 18:00Z', '2026-11-21 18:00Z')",
+    ),
+    (
+        36,
+        "insert into overflow_categories (guild_id, number, base_id, name, channel_id, updated_at)
+        values (1000, 2, 1010, 'Matches 2', 3010, '2026-11-21 18:00Z')",
+    ),
 ];
 
 async fn tables(c: &mut Connection) -> Vec<(String, i64)> {

@@ -1,8 +1,10 @@
 //! The core under test: examples that read like rules, and properties over random lives of a match.
 
+mod channels;
 mod examples;
 mod guilds;
 mod properties;
+mod rooms;
 mod toy;
 mod voice;
 mod voice_properties;

@@ -10,11 +10,12 @@ use crate::domain::{
     Timestamp,
     decide::decide,
     event::{Event, Link, Reading, Source, State},
+    guild::{CHANNELS, Guild, IN_CATEGORY},
     ids::{ChannelId, Faction, GuildId, MatchId, PlayerId, UserId},
     match_facts::{MatchFacts, Player, Side, Status},
     plan::{Action, Decision, Destination, Outcome, Seat},
     record::Record,
-    seats::{Heard, Seated, Seats},
+    seats::{Fullness, Heard, Seated, Seats},
     settings::Settings,
 };
 
@@ -45,6 +46,10 @@ pub struct Toy {
     pub heard: bool,
     /// Who came to voice and sits where he came to.
     fresh: BTreeSet<UserId>,
+    /// The category that a channel is in.
+    pub parents: BTreeMap<ChannelId, ChannelId>,
+    /// The bot was removed.
+    pub left: bool,
     next: u64,
 }
 
@@ -132,30 +137,21 @@ impl Toy {
         match luck {
             Luck::LostBefore => return None,
             Luck::Refused => return Some(Outcome::Refused("no".to_owned())),
+            Luck::Fine | Luck::LostAfter if self.left => return Some(Outcome::NotHere),
             Luck::Fine | Luck::LostAfter => {}
         }
         let outcome = match action {
-            Action::CreateChannel { name, .. } => {
-                self.next += 1;
-                self.channels.insert(channel(self.next), (name.clone(), Some(now)));
-                Outcome::Created(channel(self.next))
-            }
+            Action::CreateChannel { name, category, .. } => self.create(name, *category, now),
             Action::FindChannel { name, since, .. } => {
                 let fits = |(_, (known, at)): &(&ChannelId, &(String, Option<Timestamp>))| {
                     known == name && at.is_some_and(|at| at >= *since)
                 };
                 Outcome::Found(self.channels.iter().filter(fits).map(|(id, _)| *id).collect())
             }
-            Action::DeleteChannel { channel, .. } => {
-                let thrown_out = self.seats.extract_if(.., |_, seat| seat == channel);
-                thrown_out.for_each(|(user, _)| _ = self.fresh.remove(&user));
-                if self.channels.remove(channel).is_some() {
-                    Outcome::Done
-                } else {
-                    Outcome::Gone
-                }
-            }
-            Action::GrantAccess { channel, .. } | Action::RevokeAccess { channel, .. } => {
+            Action::DeleteChannel { channel, .. } => self.remove(*channel),
+            Action::GrantAccess { channel, .. }
+            | Action::RevokeAccess { channel, .. }
+            | Action::CheckChannel { channel, .. } => {
                 if self.channels.contains_key(channel) {
                     Outcome::Done
                 } else {
@@ -168,6 +164,53 @@ impl Toy {
             Action::MoveMember { user, to } => self.move_member(*user, *to),
         };
         (luck != Luck::LostAfter).then_some(outcome)
+    }
+
+    /// A channel or category, within Discord's limits.
+    pub fn create(&mut self, name: &str, category: Option<ChannelId>, now: Timestamp) -> Outcome {
+        if self.channels.len() >= CHANNELS {
+            return Outcome::GuildFull;
+        }
+        if let Some(category) = category {
+            if !self.channels.contains_key(&category) {
+                return Outcome::CategoryGone("no category".to_owned());
+            }
+            if self.inside(category) >= IN_CATEGORY {
+                return Outcome::CategoryFull;
+            }
+        }
+        self.next += 1;
+        let id = channel(self.next);
+        self.channels.insert(id, (name.to_owned(), Some(now)));
+        self.parents.extend(category.map(|category| (id, category)));
+        Outcome::Created(id)
+    }
+
+    pub fn remove(&mut self, channel: ChannelId) -> Outcome {
+        let thrown_out = self.seats.extract_if(.., |_, seat| *seat == channel);
+        thrown_out.for_each(|(user, _)| _ = self.fresh.remove(&user));
+        self.parents
+            .retain(|child, parent| *child != channel && *parent != channel);
+        match self.channels.remove(&channel) {
+            Some(_) => Outcome::Done,
+            None => Outcome::Gone,
+        }
+    }
+
+    pub fn inside(&self, category: ChannelId) -> usize {
+        self.parents.values().filter(|parent| **parent == category).count()
+    }
+
+    /// As the gateway tells it.
+    pub fn fullness(&self) -> Fullness {
+        let mut by_category = BTreeMap::new();
+        for parent in self.parents.values() {
+            *by_category.entry(*parent).or_default() += 1;
+        }
+        Fullness {
+            channels: self.channels.len(),
+            by_category,
+        }
     }
 
     fn move_member(&mut self, user: UserId, to: Destination) -> Outcome {
@@ -248,6 +291,7 @@ pub fn state(linked: impl IntoIterator<Item = u64>) -> State {
             lobby: Some(channel(LOBBY)),
             ..Settings::new(GuildId::new(1).expect("above zero"))
         })),
+        guild: Guild::default(),
         record: Record::new(MatchId::new("1-5cd68867-aa96"), at(0)),
         links: linked
             .into_iter()

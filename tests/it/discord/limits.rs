@@ -262,7 +262,7 @@ async fn after_a_401_nothing_is_sent_any_more() {
     for _ in 0..5 {
         assert_eq!(moved(&wrong, 2001).await, Err(Error::Unauthorized));
         assert_eq!(
-            wrong.delete_channel(channel(LOBBY), "over").await,
+            wrong.delete_channel(&old(channel(LOBBY), "over")).await,
             Err(Error::Unauthorized)
         );
     }

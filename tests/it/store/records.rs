@@ -8,7 +8,7 @@ use muster::{
         ids::{ChannelId, Faction, GuildId, MatchId, PlayerId, UserId},
         job::JobKey,
         match_facts::{Competition, MatchFacts, Player, Side, Status},
-        record::{Blocked, Member, Placement, Record, Slot},
+        record::{Blocked, Member, Obstacle, Placement, Record, Slot},
     },
     store::{
         Connection, jobs,
@@ -90,7 +90,13 @@ fn facts() -> impl Strategy<Value = MatchFacts> {
 /// Slots as `decide` makes them: for a reason, and not intended once bound.
 fn slots() -> impl Strategy<Value = Slot> {
     let channels = || collection::btree_set(ids(ChannelId::new), 0..3);
-    let blocked = (texts(), times()).prop_map(|(why, at)| Blocked { why, at });
+    let obstacle = prop_oneof![
+        Just(Obstacle::Refused),
+        Just(Obstacle::NoRoom),
+        Just(Obstacle::GuildFull),
+        times().prop_map(Obstacle::Later),
+    ];
+    let blocked = (texts(), times(), obstacle).prop_map(|(why, at, by)| Blocked { why, at, by });
     let state = (
         option::of(ids(ChannelId::new)),
         option::of(times()),
@@ -103,12 +109,13 @@ fn slots() -> impl Strategy<Value = Slot> {
         option::of(ids(ChannelId::new)),
         collection::btree_set(ids(UserId::new), 0..6),
         option::of(texts()),
+        option::of(times()),
         times(),
     );
     (state, rest).prop_map(
         |(
             (channel, intended_at, uncertain_since, strays, blocked),
-            (name, category, access, access_blocked, other),
+            (name, category, access, access_blocked, gone_at, other),
         )| {
             let mut slot = Slot {
                 name,
@@ -119,13 +126,10 @@ fn slots() -> impl Strategy<Value = Slot> {
                 strays,
                 access,
                 blocked,
+                gone_at,
                 access_blocked,
             };
-            if slot.channel.is_none()
-                && slot.strays.is_empty()
-                && slot.blocked.is_none()
-                && slot.uncertain_since.is_none()
-            {
+            if !slot.has_reason() {
                 slot.intended_at = Some(other);
             }
             slot
@@ -210,6 +214,7 @@ fn bound(id: u64, strays: &[u64]) -> Slot {
         strays: strays.iter().copied().map(channel).collect(),
         access: BTreeSet::new(),
         blocked: None,
+        gone_at: None,
         access_blocked: None,
     }
 }
@@ -431,6 +436,7 @@ async fn open_matches_channels_and_blocked_slots_are_counted() {
     let blocked = Blocked {
         why: "the guild is full".into(),
         at: at(0),
+        by: Obstacle::GuildFull,
     };
     one.slots.insert(
         Faction::Two,

@@ -1,0 +1,423 @@
+//! The further categories of a guild: made when matches find the others full, removed when nothing of ours is in them. One job for each guild
+//! decides it, so two matches that need room at once get one category and not two. Like `decide`, pure, and run until it plans nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
+
+use crate::domain::{
+    Timestamp,
+    binding::block,
+    desired::LOOK_AGAIN,
+    guild::{CHANNELS, Guild, IN_CATEGORY, TRY_REFUSED_AGAIN},
+    ids::ChannelId,
+    plan::{Note, Outcome},
+    record::{Blocked, Obstacle},
+    render::category_name,
+    settings::Settings,
+};
+
+/// The guild's own category is the first.
+const FIRST: u32 = 2;
+
+/// A category that is ours, may be, or can't be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Category {
+    /// The guild's own category that was full.
+    pub base: ChannelId,
+    /// The name that it was or will be created with.
+    pub name: String,
+    /// Set while a create may have been sent and its answer is not recorded.
+    pub intended_at: Option<Timestamp>,
+    pub channel: Option<ChannelId>,
+    /// Start of the first create whose answer never came: before it is forgotten, look for what that may have left behind.
+    pub uncertain_since: Option<Timestamp>,
+    /// Further categories found from unanswered creates; to be deleted.
+    pub strays: BTreeSet<ChannelId>,
+    pub blocked: Option<Blocked>,
+}
+
+/// All that may be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub settings: Arc<Settings>,
+    pub guild: Guild,
+    /// By number, as in their names.
+    pub categories: BTreeMap<u32, Category>,
+    /// How many channels each match needs that waits for room.
+    pub waiting: Vec<usize>,
+    /// The name of the guild's own category, once it was asked.
+    pub base_name: Option<String>,
+    /// Categories in which there are channels of others.
+    pub occupied: BTreeSet<ChannelId>,
+}
+
+/// One step in Discord.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask what the guild's own category is called.
+    AskName {
+        base: ChannelId,
+    },
+    CreateCategory {
+        number: u32,
+        name: String,
+    },
+    /// Look for categories that an unanswered create may have made.
+    FindCategory {
+        number: u32,
+        name: String,
+        since: Timestamp,
+    },
+    /// Ask whether it is still there: the gateway does not know it.
+    CheckCategory {
+        number: u32,
+        channel: ChannelId,
+    },
+    /// Delete it if it is empty.
+    DeleteCategory {
+        number: u32,
+        channel: ChannelId,
+    },
+}
+
+/// One thing to take in before deciding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Outcomes(Vec<(Action, Outcome)>),
+    Tick,
+}
+
+/// What to do now, why the rest is left, and when to look again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    pub actions: Vec<Action>,
+    /// None when there is nothing to look after.
+    pub look_again: Option<Timestamp>,
+    pub notes: Vec<String>,
+}
+
+/// Changes `state` by what `event` tells.
+pub fn absorb(state: &mut State, event: &Event, now: Timestamp) {
+    if let Event::Outcomes(outcomes) = event {
+        outcomes
+            .iter()
+            .for_each(|(action, outcome)| learn(state, action, outcome, now));
+    }
+}
+
+/// Takes `event` into `state` and says what to do next. Save the categories before acting: they now hold the intents.
+pub fn decide(state: &mut State, event: &Event, now: Timestamp) -> Decision {
+    absorb(state, event, now);
+    let mut decision = Decision::default();
+    if let Some((why, look_again)) = held(state, now) {
+        decision.notes.push(why);
+        decision.look_again = (!state.categories.is_empty()).then_some(look_again);
+        return decision;
+    }
+    let Packed { used, missing } = pack(state);
+    let wants = missing > 0;
+    state
+        .categories
+        .retain(|_, category| may_exist(category) || (wants && category.blocked.is_some()));
+    let numbers: Vec<u32> = state.categories.keys().copied().collect();
+    for number in numbers {
+        tend(state, number, &used, wants, now, &mut decision);
+    }
+    if wants {
+        grow(state, missing, now, &mut decision);
+    }
+    if !state.categories.is_empty() || !state.waiting.is_empty() {
+        let again = now + LOOK_AGAIN;
+        decision.look_again = Some(decision.look_again.map_or(again, |at| at.min(again)));
+    }
+    decision
+}
+
+/// Why nothing is done at all, and until when.
+fn held(state: &State, now: Timestamp) -> Option<(String, Timestamp)> {
+    if state.guild.outage {
+        return Some((Note::Outage.to_string(), now + LOOK_AGAIN));
+    }
+    if let Some(away) = state.guild.away {
+        let again = away.checked_at + TRY_REFUSED_AGAIN;
+        if now < again {
+            return Some((Note::Parked { since: away.since }.to_string(), again));
+        }
+    }
+    state
+        .settings
+        .paused
+        .then(|| (Note::Paused.to_string(), now + LOOK_AGAIN))
+}
+
+/// Where those who wait will go.
+struct Packed {
+    /// Categories that have room for some of them.
+    used: BTreeSet<ChannelId>,
+    /// How many categories are missing, besides those that are on their way.
+    missing: usize,
+}
+
+/// As `Guild::choose` will have it: a match's channels in one place, and the first place that has room.
+fn pack(state: &State) -> Packed {
+    let mut used = BTreeSet::new();
+    let Some(base) = state.settings.category.filter(|_| state.settings.overflow) else {
+        return Packed { used, missing: 0 };
+    };
+    let ours = state.categories.values().filter(|category| category.base == base);
+    let places = std::iter::once(base).chain(ours.filter_map(|category| category.channel));
+    let mut places: Vec<(ChannelId, usize)> = places.map(|place| (place, state.guild.room_in(place))).collect();
+    let mut further: Vec<usize> = Vec::new();
+    for needed in &state.waiting {
+        if let Some((place, room)) = places.iter_mut().find(|(_, room)| room >= needed) {
+            *room -= needed;
+            used.insert(*place);
+        } else if let Some(room) = further.iter_mut().find(|room| **room >= *needed) {
+            *room -= needed;
+        } else {
+            further.push(IN_CATEGORY.saturating_sub(*needed));
+        }
+    }
+    Packed {
+        used,
+        missing: further.len(),
+    }
+}
+
+/// Whether there is, or may be, anything in Discord.
+fn may_exist(category: &Category) -> bool {
+    category.channel.is_some()
+        || category.intended_at.is_some()
+        || category.uncertain_since.is_some()
+        || !category.strays.is_empty()
+}
+
+/// Whether it is too early to try again.
+fn held_up(state: &State, category: &Category, now: Timestamp) -> bool {
+    let blocked = category.blocked.as_ref();
+    blocked.is_some_and(|blocked| now < state.guild.again_at(blocked))
+}
+
+/// The next step for a category that is known.
+fn tend(state: &State, number: u32, used: &BTreeSet<ChannelId>, wants: bool, now: Timestamp, decision: &mut Decision) {
+    let Some(category) = state.categories.get(&number) else {
+        return;
+    };
+    if let Some(blocked) = category.blocked.as_ref().filter(|_| held_up(state, category, now)) {
+        let again = state.guild.again_at(blocked);
+        decision
+            .notes
+            .push(format!("category '{}': {}", category.name, blocked.why));
+        decision.look_again = Some(decision.look_again.map_or(again, |at| at.min(again)));
+        return;
+    }
+    let unused = |channel: &ChannelId| !used.contains(channel) && !state.guild.taken.contains_key(channel);
+    let name = || category.name.clone();
+    let step = match (category.channel, category.intended_at) {
+        (None, Some(since)) => Some(Action::FindCategory {
+            number,
+            name: name(),
+            since,
+        }),
+        (Some(channel), _) if state.guild.missing.contains(&channel) => Some(Action::CheckCategory { number, channel }),
+        (Some(channel), _) if unused(&channel) => {
+            if state.occupied.contains(&channel) {
+                let what = format!("category '{}' stays: there are channels of others in it", category.name);
+                decision.notes.push(what);
+                None
+            } else {
+                Some(Action::DeleteCategory { number, channel })
+            }
+        }
+        // Nobody needs it any more.
+        (None, None) if !wants => category.uncertain_since.map(|since| Action::FindCategory {
+            number,
+            name: name(),
+            since,
+        }),
+        _ => None,
+    };
+    decision.actions.extend(step);
+    let strays = category.strays.iter().filter(|stray| !state.occupied.contains(stray));
+    decision
+        .actions
+        .extend(strays.map(|&channel| Action::DeleteCategory { number, channel }));
+}
+
+/// Has so many categories made as are missing, besides those that are on their way.
+fn grow(state: &mut State, missing: usize, now: Timestamp, decision: &mut Decision) {
+    let settings = Arc::clone(&state.settings);
+    let Some(base) = settings.category else { return };
+    let unmade = |category: &Category| category.channel.is_none() && category.base == base;
+    let coming = state.categories.values().filter(|category| unmade(category));
+    let coming = coming.filter(|category| category.intended_at.is_some() || held_up(state, category, now));
+    let missing = missing.saturating_sub(coming.count());
+    if missing == 0 {
+        return;
+    }
+    let Some(base_name) = state.base_name.clone() else {
+        decision.actions.push(Action::AskName { base });
+        return;
+    };
+    for _ in 0..missing {
+        // A number that came to nothing before is tried again, else the first that is free.
+        let free = |number: &u32| {
+            let known = state.categories.get(number);
+            known.is_none_or(|category| {
+                category.channel.is_none() && category.intended_at.is_none() && !held_up(state, category, now)
+            })
+        };
+        let Some(number) = (FIRST..).find(free) else { return };
+        let old = state.categories.get(&number);
+        let blocked = too_full(state).map(|why| Blocked {
+            why,
+            at: now,
+            by: Obstacle::GuildFull,
+        });
+        let full = blocked.is_some();
+        let name = category_name(&settings.overflow_name, &base_name, number);
+        let category = Category {
+            base,
+            name: name.clone(),
+            intended_at: blocked.is_none().then_some(now),
+            channel: None,
+            uncertain_since: old.and_then(|old| old.uncertain_since),
+            strays: old.map(|old| old.strays.clone()).unwrap_or_default(),
+            blocked,
+        };
+        state.categories.insert(number, category);
+        if full {
+            tend(state, number, &BTreeSet::new(), true, now, decision);
+            return;
+        }
+        state.guild.take(None);
+        decision.actions.push(Action::CreateCategory { number, name });
+    }
+}
+
+/// A category is of no use without a match's channels in it.
+fn too_full(state: &State) -> Option<String> {
+    let needed = 1 + state.waiting.iter().max().copied().unwrap_or(1);
+    let room = state.guild.room().filter(|room| *room < needed)?;
+    Some(format!(
+        "the Discord server has room for {room} more of its {CHANNELS} channels, which is not enough; delete some that nobody needs"
+    ))
+}
+
+fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: Timestamp) {
+    if *outcome == Outcome::NotHere {
+        state.guild.left(now);
+    }
+    let number = match action {
+        Action::AskName { .. } => {
+            // Hidden from the bot or gone: the number will do to tell them apart.
+            let name = match outcome {
+                Outcome::Named(name) => name.clone(),
+                _ => "Matches".to_owned(),
+            };
+            state.base_name = Some(name);
+            return;
+        }
+        Action::CreateCategory { number, .. }
+        | Action::FindCategory { number, .. }
+        | Action::CheckCategory { number, .. }
+        | Action::DeleteCategory { number, .. } => *number,
+    };
+    let ours: BTreeSet<ChannelId> = state
+        .categories
+        .values()
+        .flat_map(|category| category.channel.iter().chain(&category.strays).copied())
+        .collect();
+    let Some(category) = state.categories.get_mut(&number) else {
+        return;
+    };
+    match (action, outcome) {
+        (Action::CreateCategory { .. }, outcome) => {
+            category.intended_at = None;
+            category.blocked = match outcome {
+                Outcome::Created(channel) => {
+                    category.channel = Some(*channel);
+                    None
+                }
+                outcome => block(outcome, now),
+            };
+        }
+        (Action::FindCategory { since, .. }, Outcome::Found(channels)) => {
+            let mut channels = channels.iter().copied().filter(|channel| !ours.contains(channel));
+            category.blocked = None;
+            if category.intended_at.take().is_some() {
+                category.channel = channels.next();
+                let first = category.uncertain_since.map_or(*since, |first| first.min(*since));
+                category.uncertain_since = Some(first);
+            } else {
+                category.uncertain_since = None;
+            }
+            category.strays.extend(channels);
+        }
+        (Action::CheckCategory { channel, .. }, outcome) => {
+            state.guild.missing.remove(channel);
+            if *outcome == Outcome::Gone {
+                category.channel = None;
+            }
+        }
+        (Action::DeleteCategory { channel, .. }, Outcome::Done | Outcome::Gone) => {
+            category.blocked = None;
+            category.strays.remove(channel);
+            if category.channel == Some(*channel) {
+                category.channel = None;
+            }
+        }
+        (Action::DeleteCategory { channel, .. }, Outcome::Occupied) => {
+            state.occupied.insert(*channel);
+        }
+        (_, outcome) => category.blocked = block(outcome, now),
+    }
+}
+
+impl Action {
+    /// The label under which metrics count it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AskName { .. } => "ask_name",
+            Self::CreateCategory { .. } => "create_category",
+            Self::FindCategory { .. } => "find_category",
+            Self::CheckCategory { .. } => "check_category",
+            Self::DeleteCategory { .. } => "delete_category",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AskName { base } => write!(f, "ask what category {base} is called"),
+            Self::CreateCategory { name, .. } => write!(f, "create category '{name}'"),
+            Self::FindCategory { name, .. } => write!(f, "look whether category '{name}' was already created"),
+            Self::CheckCategory { channel, .. } => write!(f, "ask whether category {channel} is still there"),
+            Self::DeleteCategory { channel, .. } => write!(f, "delete category {channel} if it is empty"),
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.actions.is_empty() {
+            f.write_str("nothing to do")?;
+        }
+        let lines = self
+            .actions
+            .iter()
+            .map(|action| format!("- {action}"))
+            .chain(self.notes.iter().map(|note| format!("  ({note})")));
+        for (at, line) in lines.enumerate() {
+            if at > 0 || self.actions.is_empty() {
+                f.write_str("\n")?;
+            }
+            f.write_str(&line)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a run ends before it is done, and when it goes on.
+
+use std::time::Duration;
+
+use crate::{discord, domain::job::Verdict, store};
+
+/// How soon to look again when a refused key is the reason: only a person can help.
+pub(super) const KEY_REFUSED: Duration = Duration::from_secs(60);
+/// The first pause after Discord or the database was not ready; the queue doubles it.
+pub(super) const NOT_READY: Duration = Duration::from_secs(1);
+
+/// Why a run ends before it is done.
+pub(super) enum Cut {
+    Lost,
+    Yielded,
+    Retry { why: String, after: Duration },
+    Failed { why: String },
+}
+
+impl From<Cut> for Verdict {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Lost => Self::Lost,
+            Cut::Yielded => Self::Yielded,
+            Cut::Retry { why, after } => Self::Retry { why, after },
+            Cut::Failed { why } => Self::Failed { why },
+        }
+    }
+}
+
+impl From<store::Error> for Cut {
+    fn from(error: store::Error) -> Self {
+        let why = error.to_string();
+        if error.is_unavailable() {
+            Self::Retry { why, after: NOT_READY }
+        } else {
+            Self::Failed { why }
+        }
+    }
+}
+
+/// When Discord gave no outcome.
+pub(super) fn cut_by(error: discord::error::Error) -> Cut {
+    let why = error.to_string();
+    match error {
+        discord::error::Error::Busy { retry_after } => Cut::Retry {
+            why,
+            after: retry_after,
+        },
+        discord::error::Error::Unavailable { .. } => Cut::Retry { why, after: NOT_READY },
+        discord::error::Error::Unauthorized => Cut::Retry {
+            why,
+            after: KEY_REFUSED,
+        },
+        discord::error::Error::Unexpected { .. } => Cut::Failed { why },
+    }
+}

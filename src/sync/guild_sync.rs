@@ -1,0 +1,176 @@
+//! One run of *sync guild G*: the categories that its matches share. The same loop as for a match: load, decide, record the intents, act, record the
+//! outcomes, decide again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::metrics::counter;
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    discord::{self, client::Priority},
+    domain::{
+        Timestamp,
+        ids::{ChannelId, GuildId},
+        job::Claim,
+        plan::Outcome,
+        rooms::{Action, Category, Event, State, absorb, decide},
+    },
+    metrics,
+    store::{self, affected, overflow_categories, workers::WorkerId},
+    sync::{
+        Sync,
+        cut::{Cut, cut_by},
+        guild_view,
+        perform::perform_for_guild,
+        settings_of,
+    },
+};
+
+/// More waves in one run than any guild needs.
+const WAVES: usize = 12;
+
+impl Sync {
+    pub(super) async fn sync_guild(
+        &self,
+        worker: WorkerId,
+        claim: &Claim,
+        guild: GuildId,
+        stop: &CancellationToken,
+    ) -> Result<Option<Timestamp>, Cut> {
+        let mut run = Run {
+            sync: self,
+            worker,
+            claim,
+            guild,
+            saved: BTreeMap::new(),
+        };
+        let mut state = run.begin().await?;
+        let mut event = Event::Tick;
+        let mut look_again = None;
+        for _ in 0..WAVES {
+            if stop.is_cancelled() {
+                absorb(&mut state, &event, self.sources.clock.now());
+                run.save(&state).await?;
+                return Err(Cut::Yielded);
+            }
+            let decision = decide(&mut state, &event, self.sources.clock.now());
+            run.save(&state).await?;
+            look_again = decision.look_again;
+            if decision.actions.is_empty() {
+                debug!(%guild, look_again = ?look_again, notes = ?decision.notes, "nothing to do for the categories");
+                break;
+            }
+            event = run.wave(&mut state, decision.actions).await?;
+        }
+        Ok(look_again)
+    }
+}
+
+/// One run under one claim.
+struct Run<'a> {
+    sync: &'a Sync,
+    worker: WorkerId,
+    claim: &'a Claim,
+    guild: GuildId,
+    /// The categories as they are in the database.
+    saved: BTreeMap<u32, Category>,
+}
+
+impl Run<'_> {
+    async fn begin(&mut self) -> Result<State, Cut> {
+        let sources = &self.sync.sources;
+        let mut conn = sources.pool.acquire().await.map_err(store::Error::from)?;
+        let stored = store::guilds::load(&mut conn, self.guild).await?;
+        let settings = settings_of(sources, self.guild, stored);
+        self.saved = overflow_categories::load(&mut conn, self.guild).await?;
+        let waiting = overflow_categories::waiting(&mut conn, self.guild).await?;
+        let ours = bound(&self.saved);
+        let mut guild = guild_view::view(&mut conn, Some(&self.sync.voice), self.guild, ours.clone()).await?;
+        if guild.fullness.is_none() {
+            // Nobody tells us when one is deleted.
+            guild.missing = ours;
+        }
+        guild.closed = waiting.full;
+        Ok(State {
+            settings,
+            guild,
+            categories: self.saved.clone(),
+            waiting: waiting.needed,
+            base_name: None,
+            occupied: BTreeSet::new(),
+        })
+    }
+
+    /// Writes the categories, if they changed and the key is still ours. Whoever waits for a new one is woken in the same transaction.
+    async fn save(&mut self, state: &State) -> Result<(), Cut> {
+        if self.saved == state.categories {
+            return Ok(());
+        }
+        let now = self.sync.sources.clock.now();
+        let mut tx = self.sync.sources.pool.begin().await.map_err(store::Error::from)?;
+        if !store::jobs::still_owned(&mut tx, self.worker, self.claim).await? {
+            return Err(Cut::Lost);
+        }
+        overflow_categories::save(&mut tx, self.guild, &state.categories, now).await?;
+        if !bound(&state.categories).is_subset(&bound(&self.saved)) {
+            affected::book_waiting(&mut tx, self.guild, now).await?;
+        }
+        tx.commit().await.map_err(store::Error::from)?;
+        self.saved = state.categories.clone();
+        Ok(())
+    }
+
+    /// Takes all steps of a wave at once. When one of them has no outcome, the others are recorded and the run ends.
+    async fn wave(&mut self, state: &mut State, actions: Vec<Action>) -> Result<Event, Cut> {
+        let settings = state.settings.clone();
+        let (voice, now) = (&self.sync.voice, self.sync.sources.clock.now());
+        let steps = actions.into_iter().map(|action| {
+            let discord = self.sync.discord.with_priority(Priority {
+                clearing_up: matches!(action, Action::DeleteCategory { .. }),
+                ..Priority::default()
+            });
+            let settings = &settings;
+            async move {
+                let result = perform_for_guild(&discord, voice, settings, &action, now).await;
+                (action, result)
+            }
+        });
+        let mut outcomes = Vec::new();
+        let mut failed: Option<discord::error::Error> = None;
+        for (action, result) in join_all(steps).await {
+            match result {
+                Ok(outcome) => {
+                    self.tell(&action, &outcome);
+                    outcomes.push((action, outcome));
+                }
+                Err(error) => {
+                    counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => "unavailable").increment(1);
+                    warn!(guild = %self.guild, kind = action.kind(), "could not {action}, will try again: {error}");
+                    failed = Some(error);
+                }
+            }
+        }
+        let said = outcomes.iter().map(|(_, outcome)| outcome);
+        guild_view::note_presence(&self.sync.sources, &mut state.guild, self.guild, said).await?;
+        let event = Event::Outcomes(outcomes);
+        let Some(error) = failed else { return Ok(event) };
+        absorb(state, &event, self.sync.sources.clock.now());
+        self.save(state).await?;
+        Err(cut_by(error))
+    }
+
+    fn tell(&self, action: &Action, outcome: &Outcome) {
+        counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => outcome.kind()).increment(1);
+        let (guild, kind) = (self.guild, action.kind());
+        match outcome {
+            Outcome::Refused(why) => warn!(%guild, kind, "Discord refused to {action}: {why}"),
+            _ => info!(%guild, kind, "{action}: {outcome}"),
+        }
+    }
+}
+
+fn bound(categories: &BTreeMap<u32, Category>) -> BTreeSet<ChannelId> {
+    categories.values().filter_map(|category| category.channel).collect()
+}
