@@ -5,18 +5,20 @@
 #
 #   PYTHON         an interpreter with venv (default python3)
 #   FUZZ_VENV      where schemathesis is kept (default <target>/fuzz-venv)
+# When it fails, the service's log is kept as <target>/fuzz-muster.log.
 set -eu
 
 cd "$(dirname "$0")/.."
-bin=${CARGO_TARGET_DIR:-target}/debug
-venv=${FUZZ_VENV:-${CARGO_TARGET_DIR:-target}/fuzz-venv}
+target=${CARGO_TARGET_DIR:-$PWD/target}
+bin=$target/debug
+venv=${FUZZ_VENV:-$target/fuzz-venv}
 
 if [ -z "${DATABASE_URL:-}" ]; then
     [ -x "$venv/bin/schemathesis" ] || {
         "${PYTHON:-python3}" -m venv "$venv"
         "$venv/bin/pip" -q install 'schemathesis>=4.2,<5'
     }
-    exec "$bin/with-postgres" --as DATABASE_URL -- "$0" "$@"
+    exec "$bin/with-postgres" --as DATABASE_URL -- tests/fuzz-api.sh "$@"
 fi
 
 dir=$(mktemp -d)
@@ -26,7 +28,7 @@ clean() {
     for pid in $muster $simulator; do
         kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
     done
-    [ $status = 0 ] || cp "$dir/muster.log" "${CARGO_TARGET_DIR:-target}/fuzz-muster.log" 2>/dev/null || true
+    [ $status = 0 ] || cp "$dir/muster.log" "$target/fuzz-muster.log" 2>/dev/null || true
     rm -rf "$dir"
     exit $status
 }
@@ -96,12 +98,16 @@ token=$(curl -s -D - -o /dev/null -H "cookie: $cookie" "$url${back#http://muster
 cat >"$dir/schemathesis.toml" <<CONFIG
 [parameters]
 "path.guild" = "1000"
+"path.competition" = "hub-1"
+"header.if-match" = "*"
 
 [[operations]]
 include-path = "/api/auth/logout"
 enabled = false
 CONFIG
 
+# It keeps what it finds in the folder that it runs in.
+cd "$dir"
 "$venv/bin/schemathesis" --config-file "$dir/schemathesis.toml" run "$url/api/openapi.json" \
     --header "Authorization: Bearer $token" --max-redirects 0 \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,response_headers_conformance \

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State},
+    extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -87,10 +87,13 @@ pub struct Access {
 pub async fn gate(
     State(admin): State<Arc<Admin>>,
     path: MatchedPath,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let Ok(parameters) = parameters else {
+        return Refused::not_found("this address can't be read").into_response();
+    };
     let method = request.method().clone();
     let needs = match needs(&method, path.as_str()) {
         Some(needs) => needs,

@@ -6,6 +6,8 @@ pub const GUILD: &str = "1000";
 pub const CATEGORY: &str = "1010";
 pub const LOBBY: &str = "1011";
 pub const AFK_ROOM: &str = "1012";
+/// The account that owns the server; plays in no match.
+pub const OWNER: &str = "2900";
 /// What everybody may do on the server, in Discord's permission bits.
 const VIEW_CONNECT_AND_SPEAK: &str = "3146752";
 /// What every answer of the simulated Discord and FACEIT takes.
@@ -230,6 +232,7 @@ pub fn patchy_match() -> Match {
 
 /// The simulator's world file. No limit in it: they are the simulator's own, which are Discord's.
 pub fn world() -> Value {
+    let owner = json!({ "id": OWNER, "name": "Jay, the owner" });
     let members: Vec<Value> = PEOPLE
         .iter()
         .filter(|person| person.start != Start::NotOnDiscord)
@@ -241,12 +244,14 @@ pub fn world() -> Value {
                 "voice_channel_id": seated.then_some(LOBBY),
             })
         })
+        .chain([owner])
         .collect();
     json!({
         "latency_ms": LATENCY_MS,
         "guilds": [{
             "id": GUILD,
             "name": "Backyard Gaming",
+            "owner_id": OWNER,
             "everyone_permissions": VIEW_CONNECT_AND_SPEAK,
             "categories": [{ "id": CATEGORY, "name": "Matches" }],
             "voice_channels": [

@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -32,6 +33,8 @@ const LAST_LINES: usize = 15;
 /// Guards nothing: everything listens on this machine only, and ends with the demo.
 const WEBHOOK_SECRET: &str = "only-for-the-demo-0123456789";
 const WEBHOOK_HEADER: &str = "X-Webhook-Secret";
+/// Seals the tokens of simulated people.
+const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A database of the demo's own: in a private server, or in the one that was named.
 #[derive(Debug)]
@@ -127,6 +130,7 @@ async fn in_server(server: &str, statement: &str) -> anyhow::Result<()> {
 pub struct Addresses {
     pub discord_api: String,
     pub discord_gateway: String,
+    pub discord_authorize: String,
     pub faceit_api: String,
     pub control: String,
     pub bot_token: String,
@@ -166,7 +170,8 @@ impl Stage {
         show.line(&format!("  simulator  FACEIT and Discord at {}", addresses.control));
         let control = Control::new(&addresses.control)?;
 
-        let mut service = service(database.url(), &addresses, grace)?.start()?;
+        let port = free_port().context("no free port")?;
+        let mut service = service(database.url(), &addresses, port, grace)?.start()?;
         let Some(service_address) = service
             .line_where(PATIENCE, |line| line.starts_with("listening on "))
             .and_then(|line| line.strip_prefix("listening on ").map(str::to_owned))
@@ -174,6 +179,10 @@ impl Stage {
             bail!("muster serve did not start: {}", last_words(&mut service));
         };
         show.line(&format!("  service    muster serve at {service_address}"));
+        show.line(&format!(
+            "  admin      sign in as anybody at {}",
+            sign_in(&service_address)
+        ));
         control
             .send_webhooks_to(&format!("{service_address}/faceit-webhook"))
             .await?;
@@ -211,6 +220,7 @@ impl Stage {
         let service = &self.service_address;
         vec![
             ("service", service.clone()),
+            ("sign in", sign_in(service)),
             ("webhook", format!("{service}/faceit-webhook")),
             ("webhook header", format!("{WEBHOOK_HEADER}: {WEBHOOK_SECRET}")),
             ("control", format!("{}/control", self.addresses.control)),
@@ -236,10 +246,18 @@ impl Stage {
 }
 
 /// The unmodified service, pointed at the simulator by nothing but its settings.
-fn service(database: &str, addresses: &Addresses, grace: Duration) -> anyhow::Result<Program> {
+fn service(database: &str, addresses: &Addresses, port: u16, grace: Duration) -> anyhow::Result<Program> {
     let settings = [
         ("DATABASE_URL", database.to_owned()),
-        ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+        ("LISTEN_ADDR", "127.0.0.1".to_owned()),
+        ("PORT", port.to_string()),
+        ("PUBLIC_URL", format!("http://127.0.0.1:{port}")),
+        ("DISCORD_CLIENT_ID", "900000000000000001".to_owned()),
+        ("DISCORD_CLIENT_SECRET", "simulated-client-secret".to_owned()),
+        ("DISCORD_AUTHORIZE_URL", addresses.discord_authorize.clone()),
+        ("JWT_SECRET", format!("{WEBHOOK_SECRET}-{WEBHOOK_SECRET}")),
+        ("MUSTER_ENCRYPTION_KEYS", format!("1:{SEALING_KEY}")),
+        ("OPERATOR_IDS", cast::OWNER.to_owned()),
         ("FACEIT_API_URL", addresses.faceit_api.clone()),
         ("FACEIT_API_KEY", "demo".to_owned()),
         ("FACEIT_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
@@ -257,6 +275,18 @@ fn service(database: &str, addresses: &Addresses, grace: Duration) -> anyhow::Re
     Ok(settings
         .into_iter()
         .fold(program, |program, (name, value)| program.env(name, value)))
+}
+
+/// A page for whoever wants to look at the admin part; it ends at the list of calls.
+fn sign_in(service: &str) -> String {
+    format!("{service}/api/auth/login?next=/api/docs")
+}
+
+/// The service's own address must be known before it listens. Below those ports that systems give out by themselves, so that nobody else takes
+/// it in between.
+fn free_port() -> Option<u16> {
+    let mut tries = (0..100).map(|_| rand::random_range(20_000..32_000));
+    tries.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
 fn import_links(database: &str, table: &Path) -> anyhow::Result<String> {

@@ -36,13 +36,15 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct SettingsBody {
     /// The category for match channels; null: they stand at the top of the list.
-    #[schema(example = "41771983423143937")]
+    #[schema(example = "41771983423143937", pattern = "^[1-9][0-9]{0,18}$")]
     category: Option<String>,
     /// Make a further category when that one is full.
     overflow: bool,
     /// Its name, with {category} and {n}.
+    #[schema(max_length = 200)]
     overflow_name: String,
     /// Where people go after the match when they can't go back.
+    #[schema(pattern = "^[1-9][0-9]{0,18}$")]
     lobby: Option<String>,
     /// People are moved only out of these; empty: out of any.
     source_channels: Vec<String>,
@@ -54,6 +56,7 @@ pub struct SettingsBody {
     #[schema(maximum = 99)]
     user_limit: u16,
     /// With {match_id}, {short_id}, {team}, {faction} and {map}.
+    #[schema(max_length = 200)]
     name_template: String,
     open_when: Opening,
     /// How long channels stay after the end.
@@ -68,6 +71,7 @@ pub struct SettingsBody {
     /// Links that nobody proved don't count.
     verified_links_only: bool,
     /// A text channel for what the server's staff should know.
+    #[schema(pattern = "^[1-9][0-9]{0,18}$")]
     report_channel: Option<String>,
 }
 

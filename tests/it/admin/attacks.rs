@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use muster::seal::{Ring, Sealed};
 use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use sqlx::Row;
 
 use super::browser::{Browser, bot, id_of, location, world};
 use crate::support::{
-    bot::{Bot, ENCRYPTION_KEYS, JWT_SECRET, PUBLIC_URL},
+    bot::{Bot, ENCRYPTION_KEYS, JWT_SECRET, PUBLIC_URL, SECRET},
     database::Database,
     service::Place,
 };
@@ -428,6 +431,10 @@ async fn nothing_secret_is_in_the_log_even_at_trace() {
     let session = browser.cookie(SESSION).unwrap();
     let (_, me) = browser.get("/api/auth/me").await;
     let csrf = me["csrf_token"].as_str().unwrap().to_owned();
+    let tokens = discord_tokens(&place).await;
+    let bearer = Browser::at(&serving.url);
+    let asked = bearer.request(Method::GET, "/api/auth/me").bearer_auth(&session);
+    assert_eq!(bearer.send(asked).await.status(), 200);
     browser.call(Method::POST, "/api/auth/logout", None).await;
     let (_, log) = serving.terminate(Duration::from_secs(20)).await;
     assert!(
@@ -451,13 +458,35 @@ async fn nothing_secret_is_in_the_log_even_at_trace() {
         ("the client secret", "simulated-client-secret"),
         ("the signing secret", jwt.split_once(':').unwrap().1),
         ("the sealing key", &key),
+        ("Discord's access token", tokens.0.expose_secret()),
+        ("Discord's refresh token", tokens.1.expose_secret()),
+        ("the bot's token", &place.simulator.addresses().bot_token),
+        ("FACEIT's key", "a-faceit-key-for-the-tests"),
+        ("the webhook's secret", SECRET),
     ] {
         let line = log.lines().find(|line| line.contains(secret));
         assert!(line.is_none(), "{what} is in the log: {line:?}");
     }
 }
 
-fn claims_of(token: &str) -> Value {
+pub fn claims_of(token: &str) -> Value {
     let body = token.split('.').nth(1).expect("three parts");
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).expect("base64")).expect("JSON")
+}
+
+/// Somebody's tokens, as only the key opens them.
+async fn discord_tokens(place: &Place) -> (SecretString, SecretString) {
+    let row = sqlx::query("select key_id, sealed from discord_tokens")
+        .fetch_one(&place.pool)
+        .await
+        .unwrap();
+    let sealed = Sealed {
+        key: row.get(0),
+        bytes: row.get(1),
+    };
+    let ring = Ring::parse(ENCRYPTION_KEYS).unwrap();
+    let bound_to = format!("discord_tokens:{}", id_of("nova"));
+    let pair: Value = serde_json::from_slice(&ring.open(&sealed, &bound_to).unwrap()).unwrap();
+    let token = |name: &str| SecretString::from(pair[name].as_str().unwrap().to_owned());
+    (token("access"), token("refresh"))
 }

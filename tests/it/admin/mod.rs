@@ -5,6 +5,7 @@ mod attacks;
 mod browser;
 mod discord_oauth;
 mod guilds;
+mod injection;
 mod page;
 mod settings;
 mod sign_in;

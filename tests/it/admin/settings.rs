@@ -148,7 +148,7 @@ async fn settings_that_do_not_fit_are_refused_with_the_reason_for_each_field() {
     let (status, refused) = owner.set(OURS, json!({"lobby": "1010", "user_limit": 100})).await;
     assert_eq!(
         (status, &refused["details"]["user_limit"]),
-        (422, &json!("must be a whole number, 0 to 99")),
+        (422, &json!("'100' must be a whole number from 0 to 99")),
         "{refused}"
     );
     // A server without the bot has nothing to choose from, but what needs no choice can be set.
