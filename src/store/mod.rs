@@ -22,6 +22,7 @@ pub mod match_members;
 pub mod matches;
 pub mod records;
 pub mod sessions;
+pub mod standing;
 pub mod users;
 pub mod workers;
 
