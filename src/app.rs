@@ -1,12 +1,12 @@
 //! The service as a whole: clients, queue, web and sweep wired together, started, and stopped gracefully.
 
 mod database;
+pub mod examine;
 mod serve;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use futures::FutureExt;
 use tokio::{
     net::TcpListener,
     sync::Notify,
@@ -22,7 +22,6 @@ use crate::{
     clock::Clock,
     config::Config,
     discord,
-    doctor::{self, Doctor, Wanted},
     domain::{ids::UserId, settings::Settings},
     faceit::{self, secret::Secret},
     gateway::{self, Gateway},
@@ -38,8 +37,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long a stop waits for running jobs before it breaks them off; what they began is found again after the next start.
 const HARD_STOP: Duration = Duration::from_secs(30);
-/// For each of the two calls to FACEIT when a player signs in.
-const SIGN_IN_WITHIN: Duration = Duration::from_secs(8);
 
 /// A running service.
 pub struct App {
@@ -116,7 +113,7 @@ impl App {
                 let discord = app.sync.discord.clone();
                 Arc::new(move || discord.token_is_bad())
             },
-            examine: examine(&app.sync, &config.webhook),
+            examine: examine::for_the_web(config, &app.sync)?,
             examined: web::Examined::default(),
             linking,
         };
@@ -135,16 +132,7 @@ impl App {
         let Some(linking) = &config.linking else {
             return Ok(None);
         };
-        let below = |path: &str| format!("{}{path}", linking.auth).parse();
-        let sign_in = faceit::oauth::SignIn::new(faceit::oauth::Options {
-            client_id: linking.client_id.clone(),
-            client_secret: linking.client_secret.clone(),
-            redirect: linking.redirect.clone(),
-            authorize: linking.accounts.clone(),
-            token: below("/oauth/token")?,
-            userinfo: below("/resources/userinfo")?,
-            deadline: SIGN_IN_WITHIN,
-        })?;
+        let sign_in = examine::faceit_sign_in(linking)?;
         let https = linking.redirect.scheme() == "https";
         let (pool, clock, wake) = (pool.clone(), clock.clone(), self.wake.clone());
         let linking = web::oauth::Linking::new(sign_in, pool, clock, wake, self.messenger(), https);
@@ -247,7 +235,7 @@ impl App {
             faceit: self.sync.sources.faceit.clone(),
             default_guild: config.guild.settings(),
             wake: self.wake.clone(),
-            examine: examine_guild(&self.sync),
+            examine: examine::for_a_guild(&self.sync),
         };
         let admin = Admin::new(settings, parts, &config.discord.api)?;
         Ok(Some(Arc::new(admin)))
@@ -329,39 +317,4 @@ pub fn discord_client(config: &crate::config::Discord) -> Result<discord::Client
     let mut options = discord::client::Options::new(config.api.clone(), config.token.clone());
     options.movers.clone_from(&config.movers);
     discord::client::Client::new(options)
-}
-
-/// The same checks as `muster doctor`'s, for the web; the settings are those that the service has started with.
-fn examine(sync: &Sync, webhook: &crate::config::Webhook) -> web::Examine {
-    let secret = doctor::secret(&webhook.secret, webhook.query.as_deref());
-    let doctor = Doctor {
-        pool: Some(sync.sources.pool.clone()),
-        faceit: Some(sync.sources.faceit.clone()),
-        discord: Some(sync.discord.clone()),
-        wanted: sync
-            .sources
-            .default_guild
-            .as_deref()
-            .map(|settings| Wanted::new(settings, true)),
-        clock: sync.sources.clock.clone(),
-    };
-    Arc::new(move || {
-        let (doctor, secret) = (doctor.clone(), secret.clone());
-        async move { doctor.examine(vec![secret]).await.to_json() }.boxed()
-    })
-}
-
-/// What the doctor says of one guild; nothing of the service itself, which is no business of a guild's staff.
-fn examine_guild(sync: &Sync) -> web::auth::Examine {
-    let (discord, clock) = (sync.discord.clone(), sync.sources.clock.clone());
-    Arc::new(move |settings, by_environment| {
-        let doctor = Doctor {
-            pool: None,
-            faceit: None,
-            discord: Some(discord.clone()),
-            wanted: Some(Wanted::new(&settings, by_environment)),
-            clock: clock.clone(),
-        };
-        async move { doctor.examine(Vec::new()).await.to_json() }.boxed()
-    })
 }

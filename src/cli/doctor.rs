@@ -1,5 +1,7 @@
 //! `muster doctor`: prepares what can be prepared with the settings as they are, has all of it examined, and prints the report.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::say;
@@ -7,9 +9,12 @@ use crate::{
     app,
     clock::Clock,
     config::{Problems, ServeArgs},
-    doctor::{self, Check, Doctor, Wanted},
+    doctor::{self, Check, Doctor},
     faceit, store,
 };
+
+/// Somebody waits, but has asked for all of it; each question has a shorter deadline of its own.
+const WITHIN: Duration = Duration::from_secs(3600);
 
 #[derive(Args)]
 pub struct DoctorArgs {
@@ -63,18 +68,22 @@ fn prepare(settings: ServeArgs, checks: &mut Vec<Check>) -> anyhow::Result<Docto
         }
         None => None,
     };
-    let discord = match usable(settings.discord.parse()) {
-        Some(found) => Some(app::discord_client(&found)?),
-        None => None,
+    let (discord, api) = match usable(settings.discord.parse()) {
+        Some(found) => (Some(app::discord_client(&found)?), Some(found.api)),
+        None => (None, None),
     };
-    let wanted = usable(settings.guild.parse())
-        .and_then(|guild| guild.settings())
-        .map(|settings| Wanted::new(&settings, true));
+    let linking = usable(settings.linking.clone().parse()).flatten();
+    let public_key = usable(settings.linking.public_key()).flatten();
+    let admin = usable(settings.admin.parse()).flatten();
     Ok(Doctor {
         pool,
         faceit,
+        sign_ins: app::examine::sign_ins(linking.as_ref(), admin.as_ref(), api.as_ref())?,
+        portal: app::examine::portal(public_key, admin.as_ref()),
         discord,
-        wanted,
+        default_guild: usable(settings.guild.parse()).and_then(|guild| guild.settings()),
         clock,
+        within: WITHIN,
+        most_servers: usize::MAX,
     })
 }

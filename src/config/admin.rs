@@ -65,6 +65,13 @@ pub struct AdminArgs {
 const ALL_OR_NONE: &str = "or leave out all settings of the admin part";
 
 impl AdminArgs {
+    /// The admin part alone: all mistakes at once.
+    pub fn parse(&self) -> Result<Option<Settings>, Problems> {
+        let mut problems = Problems::default();
+        let settings = admin(self, &mut problems);
+        problems.check(settings)
+    }
+
     /// Something that only the admin part needs is given. Addresses of our own may be there for other reasons.
     fn is_wanted(&self) -> bool {
         [

@@ -57,6 +57,22 @@ impl Linking {
     }
 }
 
+impl LinkingArgs {
+    /// Signing in at FACEIT alone: all mistakes at once.
+    pub fn parse(self) -> Result<Option<Linking>, Problems> {
+        let mut problems = Problems::default();
+        let linking = linking(self, &mut problems);
+        problems.check(linking)
+    }
+
+    /// The key of signed interactions alone.
+    pub fn public_key(&self) -> Result<Option<[u8; 32]>, Problems> {
+        let mut problems = Problems::default();
+        let key = public_key(self, &mut problems);
+        problems.check(key)
+    }
+}
+
 pub(super) fn linking(args: LinkingArgs, problems: &mut Problems) -> Option<Option<Linking>> {
     let accounts = url(
         problems,

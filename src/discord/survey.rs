@@ -1,6 +1,6 @@
-//! What Discord shows of the bots and of a server: accounts, application, gateway, roles, own membership. Judges nothing.
+//! What Discord shows of the bots and of a server: accounts, application, roles, own membership. Judges nothing.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, de::DeserializeOwned};
 use time::format_description::well_known::Rfc3339;
@@ -44,29 +44,12 @@ pub struct Application {
     /// Where Discord sends interactions instead of over the gateway.
     #[serde(default)]
     pub interactions_endpoint_url: Option<String>,
-}
-
-/// `GET /gateway/bot`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Gateway {
-    pub shards: u64,
-    pub session_start_limit: SessionStarts,
-}
-
-/// How often a bot may log in.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub struct SessionStarts {
-    pub total: u64,
-    pub remaining: u64,
-    /// Milliseconds.
-    reset_after: u64,
-}
-
-impl SessionStarts {
-    /// Until all of them are back.
-    pub fn reset_after(self) -> Duration {
-        Duration::from_millis(self.reset_after)
-    }
+    /// Signs those, in hexadecimal digits.
+    #[serde(default)]
+    pub verify_key: String,
+    /// Where people may be sent back to after signing in.
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
 }
 
 /// A server as one of the bots sees it.
@@ -149,12 +132,6 @@ impl Client {
         let route = Route::new(Class::Message, "GET /applications/@me", 0);
         let request = self.build().current_user_application();
         self.ask(route, request, &Doing::AskWhoWeAre).await
-    }
-
-    pub async fn gateway(&self) -> Result<Gateway, Error> {
-        let route = Route::new(Class::Message, "GET /gateway/bot", 0);
-        self.ask(route, self.build().gateway().authed(), &Doing::AskWhoWeAre)
-            .await
     }
 
     /// A server as a bot sees it; None when it is no member.

@@ -1,15 +1,17 @@
 //! Floor 2: whether all is in place for Muster to work, one line per check, and what to do where. Looks only, and changes nothing.
 
+mod accounts;
 mod examine;
 mod server;
+mod servers;
 mod service;
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
-pub use examine::Doctor;
-pub use server::Wanted;
+pub use accounts::Portal;
+pub use examine::{Doctor, SignIns};
 pub use service::{secret, setting, settings_are_fine};
 
 /// How a check came out.

@@ -1,14 +1,15 @@
-//! Verdicts on what belongs to no server: settings, secret, database, FACEIT, the bot itself. Pure; asks nobody.
+//! Verdicts on Muster's own side: settings, webhook secret, database, queue, what came in. Pure; asks nobody.
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    discord::{
-        self,
-        survey::{Account, Application, Gateway},
-    },
     doctor::Check,
-    faceit, store,
+    domain::{Timestamp, render::stamp},
+    store::{
+        self,
+        jobs::Counts,
+        standing::{Intake, Worker},
+    },
 };
 
 /// Shorter secrets can be guessed.
@@ -17,23 +18,31 @@ const STRONG_SECRET: usize = 16;
 const VARIED_SECRET: usize = 6;
 /// Words that stand in examples; no secret.
 const EXAMPLES: [&str; 6] = ["change-me", "changeme", "secret", "password", "example", "test"];
-/// Below this share of the day's logins, something restarts in a loop.
-const FEW_STARTS: f64 = 0.1;
+/// Work that is due is taken up within two seconds unless all workers are busy.
+const LONG_DUE_SECONDS: f64 = 60.0;
+/// Heartbeats come every two seconds; clocks of two machines may differ a little.
+const SILENT: time::Duration = time::Duration::seconds(60);
+
+const MEND_DATABASE: &str = "mend the database first";
 
 /// A setting that is missing or wrong; the text says what would be right.
 pub fn setting(name: &str, why: &str) -> Check {
-    Check::failed("configuration", format!("{name} {why}"), format!("set {name}"))
+    Check::failed(
+        "configuration",
+        format!("{name} {why}"),
+        format!("set {name} (in deploy/.env, or wherever the service has its settings from), and start Muster again"),
+    )
 }
 
 pub fn settings_are_fine() -> Check {
     Check::ok("configuration", "nothing is missing or wrong")
 }
 
-/// The secret that FACEIT repeats with each delivery: whoever guesses it can end matches.
+/// The secret that FACEIT repeats with each delivery: whoever guesses it can make Muster look at matches.
 pub fn secret(secret: &SecretString, query: Option<&str>) -> Check {
     const ABOUT: &str = "webhook secret";
-    let remedy =
-        "make one with `openssl rand -hex 32`, put it into FACEIT_WEBHOOK_SECRET and into FACEIT App Studio → Webhooks";
+    let remedy = "make one with `openssl rand -hex 32`, put it into FACEIT_WEBHOOK_SECRET and into the subscription at \
+                  developers.faceit.com → App Studio → Webhooks";
     let text = secret.expose_secret();
     let varied = text.chars().collect::<std::collections::BTreeSet<_>>().len();
     let lower = text.to_lowercase();
@@ -41,11 +50,8 @@ pub fn secret(secret: &SecretString, query: Option<&str>) -> Check {
         .iter()
         .any(|example| lower.trim_end_matches(|c: char| c.is_ascii_digit()) == *example)
     {
-        Check::failed(
-            ABOUT,
-            "it is a word from an example, and anybody can end matches",
-            remedy,
-        )
+        let what = "it is a word from an example: anybody can pass for FACEIT";
+        Check::failed(ABOUT, what, remedy)
     } else if text.chars().count() < STRONG_SECRET {
         let what = format!("it has fewer than {STRONG_SECRET} characters and can be guessed");
         Check::warning(ABOUT, what, remedy)
@@ -80,136 +86,131 @@ pub(super) fn migrations(pending: Result<Vec<String>, store::Error>) -> Check {
         Ok(pending) => Check::failed(
             ABOUT,
             format!("not applied yet: {}", pending.join(", ")),
-            "run `muster migrate` (`muster serve` does so by itself)",
+            "run `muster migrate`, or start `muster serve`, which does so by itself",
         ),
-        Err(error) => Check::failed(ABOUT, error.to_string(), "mend the database first"),
+        Err(error) => Check::failed(ABOUT, error.to_string(), MEND_DATABASE),
     }
 }
 
-pub(super) fn jobs(dead: Result<usize, store::Error>) -> Check {
+/// Tables could not be read.
+pub(super) fn unread(error: &store::Error) -> Check {
+    Check::failed("database", error.to_string(), MEND_DATABASE)
+}
+
+pub(super) fn jobs(counts: &Counts) -> Check {
     const ABOUT: &str = "jobs";
-    match dead {
-        Ok(0) => Check::ok(ABOUT, "none is dead"),
-        Ok(1) => Check::warning(ABOUT, "one is dead", LOOK_AT_DEAD),
-        Ok(dead) => Check::warning(ABOUT, format!("{dead} are dead"), LOOK_AT_DEAD),
-        Err(error) => Check::failed(ABOUT, error.to_string(), "mend the database first"),
+    let Counts {
+        waiting,
+        running,
+        asleep,
+        dead,
+        oldest_due_seconds: oldest,
+    } = *counts;
+    if dead > 0 {
+        let what = if dead == 1 {
+            "one is dead: its match is not looked after".to_owned()
+        } else {
+            format!("{dead} are dead: their matches are not looked after")
+        };
+        let remedy =
+            "`muster jobs list` shows why; when that is mended, run each again with `muster jobs retry <match>`";
+        return Check::warning(ABOUT, what, remedy);
     }
-}
-
-const LOOK_AT_DEAD: &str =
-    "`muster jobs list` shows why; when that is mended, run them again with `muster jobs retry <match>`";
-
-/// `asked` is the answer to a question after a match that does not exist.
-pub(super) fn faceit(asked: Result<(), faceit::error::Error>) -> Check {
-    const ABOUT: &str = "FACEIT key";
-    match asked {
-        Ok(()) | Err(faceit::error::Error::NotFound { .. }) => Check::ok(ABOUT, "the Data API takes it"),
-        Err(error @ faceit::error::Error::Unauthorized { .. }) => Check::failed(
+    if oldest > LONG_DUE_SECONDS {
+        return Check::warning(
             ABOUT,
-            error.to_string(),
-            "make a server-side key at developers.faceit.com → App Studio → your app → API keys, and set FACEIT_API_KEY",
-        ),
-        Err(error @ faceit::error::Error::Busy { .. }) => Check::warning(
+            format!("{waiting} wait, one for {oldest:.0} s already; {running} run"),
+            "is `muster serve` running (next line)? If it is, and as many run as WORKERS allows, raise WORKERS",
+        );
+    }
+    Check::ok(
+        ABOUT,
+        format!("none is dead; {running} run, {waiting} wait, {asleep} sleep until they are due"),
+    )
+}
+
+pub(super) fn workers(workers: &[Worker], now: Timestamp) -> Check {
+    const ABOUT: &str = "service";
+    let silent = |worker: &&Worker| worker.connected && now - worker.heartbeat_at > SILENT;
+    let alive = workers.iter().filter(|worker| worker.connected).count();
+    if let Some(worker) = workers.iter().find(silent) {
+        return Check::warning(
             ABOUT,
-            error.to_string(),
-            "wait; does another program use the same key? Give Muster one of its own",
-        ),
-        Err(error) => Check::failed(
+            format!(
+                "worker {} has said nothing since {}, though it holds its connection",
+                worker.id,
+                stamp(worker.heartbeat_at)
+            ),
+            "is its machine overloaded or stopped, or its clock wrong? Others take its work over; start it again",
+        );
+    }
+    match alive {
+        0 => Check::warning(
             ABOUT,
-            error.to_string(),
-            "is FACEIT_API_URL right, and may this machine reach it? Until it answers, Muster goes by the webhooks alone",
+            "no `muster serve` works on this database: nothing is done",
+            "start `muster serve`; if it runs, its DATABASE_URL names another database than this one",
         ),
+        1 => Check::ok(ABOUT, "one `muster serve` works on this database"),
+        many => Check::ok(ABOUT, format!("{many} `muster serve` share the work on this database")),
     }
 }
 
-pub(super) fn token(asked: &Result<Account, discord::Error>) -> Check {
-    const ABOUT: &str = "Discord token";
-    match asked {
-        Ok(me) => Check::ok(ABOUT, format!("it is that of {} ({})", me.name, me.id)),
-        Err(error) => unanswered(ABOUT, error),
-    }
-}
-
-pub(super) fn application(asked: &Result<Application, discord::Error>) -> Check {
-    const ABOUT: &str = "Discord application";
-    match asked {
-        Ok(Application {
-            name,
-            interactions_endpoint_url: Some(url),
-            ..
-        }) => Check::warning(
+/// Whether FACEIT calls at all.
+pub(super) fn deliveries(intake: &Intake) -> Check {
+    const ABOUT: &str = "webhook deliveries";
+    match intake.newest_delivery {
+        Some(at) => Check::ok(ABOUT, format!("the newest came at {}", stamp(at))),
+        None => Check::warning(
             ABOUT,
-            format!("{name}: slash commands are sent to {url} and not over the gateway"),
-            "if that is not Muster, empty it: discord.com/developers/applications → your application → General \
-             Information → Interactions Endpoint URL",
+            "none is stored: FACEIT has not called, or not with the right secret",
+            "developers.faceit.com → App Studio → Webhooks: URL https://<this host>/faceit-webhook, header and value as in \
+             FACEIT_WEBHOOK_HEADER and FACEIT_WEBHOOK_SECRET; the first call comes with the next match",
         ),
-        Ok(application) => Check::ok(ABOUT, format!("{} ({})", application.name, application.id)),
-        Err(error) => unanswered(ABOUT, error),
     }
 }
 
-/// Muster asks for GUILDS and GUILD_VOICE_STATES, which every bot may have.
-pub(super) fn gateway(asked: &Result<Gateway, discord::Error>) -> Check {
-    const ABOUT: &str = "gateway";
-    let gateway = match asked {
-        Ok(gateway) => gateway,
-        Err(error) => return unanswered(ABOUT, error),
-    };
-    let starts = gateway.session_start_limit;
-    let what = format!(
-        "{} of {} logins are left today; {} shard{}; the intents (guilds, voice states) need no leave",
-        starts.remaining,
-        starts.total,
-        gateway.shards,
-        if gateway.shards == 1 { "" } else { "s" }
-    );
-    let minutes = starts.reset_after().as_secs().div_ceil(60);
-    let remedy = format!(
-        "find out what restarts so often, and stop it: beyond the limit Discord makes the token invalid. All are back in {minutes} min"
-    );
-    if starts.remaining < gateway.shards {
-        Check::failed(ABOUT, what, remedy)
-    } else if (starts.remaining as f64) < starts.total as f64 * FEW_STARTS {
-        Check::warning(ABOUT, what, remedy)
-    } else {
-        Check::ok(ABOUT, what)
+/// `by_command`: players can link themselves with FACEIT's sign-in.
+pub(super) fn links(intake: &Intake, by_command: bool) -> Check {
+    const ABOUT: &str = "linked players";
+    match intake.linked_players {
+        0 => Check::warning(
+            ABOUT,
+            "there are none, so nobody is moved",
+            if by_command {
+                "let players run /link in Discord, or run `muster links import <file>`"
+            } else {
+                "run `muster links import <file>`"
+            },
+        ),
+        1 => Check::ok(ABOUT, "one"),
+        linked => Check::ok(ABOUT, linked.to_string()),
     }
 }
 
-/// Discord gave no answer that could be judged.
-pub(super) fn unanswered(about: impl Into<String>, error: &discord::Error) -> Check {
-    let what = error.to_string();
-    match error {
-        discord::Error::Busy { .. } => Check::warning(
-            about,
-            what,
-            "wait, and look again; other calls go on when Discord lets them",
-        ),
-        discord::Error::Unauthorized => Check::failed(
-            about,
-            "Discord refuses the bot token",
-            "make a new one: discord.com/developers/applications → your application → Bot → Reset Token, set DISCORD_TOKEN and \
-             start Muster again",
-        ),
-        discord::Error::Unavailable { .. } => Check::failed(
-            about,
-            what,
-            "is DISCORD_API_URL right, may this machine reach it, and is Discord up (discordstatus.com)?",
-        ),
-        _ => Check::failed(
-            about,
-            what,
-            "see the text; if it makes no sense, report it as a fault of Muster",
-        ),
-    }
+/// Matches that no server claims.
+pub(super) fn homeless(open: i64) -> Option<Check> {
+    (open > 0).then(|| {
+        Check::warning(
+            "matches",
+            format!("{open} open matches belong to no server: nothing is done for them"),
+            "claim their hub for one (`muster guilds claim hub <FACEIT's id of it> --guild <server>`), or set DISCORD_GUILD_ID",
+        )
+    })
+}
+
+/// There is nowhere to work.
+pub(super) fn no_server() -> Check {
+    Check::failed(
+        "servers",
+        "none is known",
+        "set DISCORD_GUILD_ID, or run `muster guilds claim hub <FACEIT's id of it> --guild <server>`",
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::doctor::Verdict;
+    use crate::{doctor::Verdict, store::workers::WorkerId};
 
     fn judged(text: &str) -> Verdict {
         secret(&SecretString::from(text), None).verdict
@@ -227,33 +228,52 @@ mod tests {
     }
 
     #[test]
-    fn few_logins_left_are_a_warning_and_none_a_failure() {
-        let left = |remaining: u64| {
-            let body = json!({"shards": 2, "session_start_limit":
-                {"total": 1000, "remaining": remaining, "reset_after": 90_000, "max_concurrency": 1}});
-            gateway(&Ok(serde_json::from_value(body).unwrap()))
+    fn dead_jobs_come_before_late_ones_and_say_how_they_are_run_again() {
+        let counts = |dead, oldest_due_seconds| Counts {
+            waiting: 3,
+            dead,
+            oldest_due_seconds,
+            ..Counts::default()
         };
-        assert_eq!(left(1000).verdict, Verdict::Ok);
-        assert_eq!(left(99).verdict, Verdict::Warning);
-        let none = left(1);
-        assert_eq!(none.verdict, Verdict::Failed);
-        assert!(
-            none.to_string().contains("1 of 1000") && none.to_string().contains("in 2 min"),
-            "{none}"
-        );
+        assert_eq!(jobs(&counts(0, 59.0)).verdict, Verdict::Ok);
+        let late = jobs(&counts(0, 61.0));
+        assert_eq!(late.verdict, Verdict::Warning);
+        assert!(late.what.contains("for 61 s"), "{late}");
+        let dead = jobs(&counts(1, 61.0));
+        assert!(dead.what.starts_with("one is dead"), "{dead}");
+        assert!(dead.to_string().contains("muster jobs retry"), "{dead}");
     }
 
     #[test]
-    fn a_refused_key_and_a_refused_token_say_where_a_new_one_is_made() {
-        let route = "/matches/{id}";
-        let key = faceit(Err(faceit::error::Error::Unauthorized { route, status: 401 }));
-        assert_eq!(key.verdict, Verdict::Failed);
-        assert!(key.to_string().contains("App Studio"), "{key}");
-        assert_eq!(
-            faceit(Err(faceit::error::Error::NotFound { route })).verdict,
-            Verdict::Ok
-        );
-        let token = token(&Err(discord::Error::Unauthorized)).to_string();
-        assert!(token.starts_with("failed") && token.contains("Reset Token"), "{token}");
+    fn who_works_is_counted_by_open_sessions_and_a_silent_one_is_named() {
+        let now = Timestamp::from_unix_timestamp(1_800_000_000).unwrap();
+        let worker = |id, connected, silent: i64| Worker {
+            id: WorkerId::new(id),
+            started_at: now - time::Duration::hours(1),
+            heartbeat_at: now - time::Duration::seconds(silent),
+            connected,
+        };
+        let left_behind = worker(1, false, 4_000);
+        let none = workers(&[left_behind], now);
+        assert_eq!(none.verdict, Verdict::Warning);
+        assert!(none.to_string().contains("start `muster serve`"), "{none}");
+        let two = workers(&[left_behind, worker(2, true, 1), worker(3, true, 3)], now);
+        assert_eq!(two.verdict, Verdict::Ok);
+        assert!(two.what.starts_with("2 "), "{two}");
+        let silent = workers(&[worker(2, true, 1), worker(3, true, 61)], now);
+        assert!(silent.what.contains("worker 3 "), "{silent}");
+    }
+
+    #[test]
+    fn an_empty_database_says_what_comes_next() {
+        let nothing = Intake {
+            newest_delivery: None,
+            linked_players: 0,
+        };
+        assert!(deliveries(&nothing).to_string().contains("/faceit-webhook"));
+        assert!(links(&nothing, true).to_string().contains("/link"));
+        assert!(!links(&nothing, false).to_string().contains("/link "));
+        assert_eq!(homeless(0), None);
+        assert!(homeless(2).unwrap().to_string().contains("muster guilds claim"));
     }
 }

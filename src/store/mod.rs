@@ -24,6 +24,7 @@ pub mod matches;
 pub mod overflow_categories;
 pub mod records;
 pub mod sessions;
+pub mod standing;
 pub mod users;
 pub mod workers;
 

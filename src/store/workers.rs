@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The first half of every worker's advisory lock; the second is its id. Two-part locks never meet sqlx's one-part migration lock.
-const LOCK_CLASS: i32 = 0x6d75_7374;
+pub(super) const LOCK_CLASS: i32 = 0x6d75_7374;
 
 /// One registration of a process; a process that lost its session comes back as another worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

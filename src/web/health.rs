@@ -6,7 +6,7 @@ use ::metrics::gauge;
 use axum::{
     Json,
     extract::{Query, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use moka::future::Cache;
@@ -17,7 +17,10 @@ use tokio::time::timeout;
 use crate::{discord::Shards, metrics, store, web::Web};
 
 /// How long a report of `/readyz?verbose` stands, so that nobody can use it to burn our calls to Discord and FACEIT.
-const REPORT_STANDS: Duration = Duration::from_secs(30);
+const REPORT_STANDS: Duration = Duration::from_secs(60);
+
+/// What proxies add.
+const FORWARDED: [&str; 2] = ["x-forwarded-for", "forwarded"];
 
 /// The longest a check waits for the database.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -44,8 +47,8 @@ pub async fn alive() -> Response {
 
 /// `GET /readyz`: 200 when deliveries can be stored and nothing waits for a person, else 503; the body names what fails. A gateway that is
 /// merely connecting again is no failure. With `?verbose`, all that `muster doctor` looks at is added; it does not change the status,
-/// since restarting won't grant a permission.
-pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>) -> Response {
+/// since restarting won't grant a permission. Who comes through a proxy gets none of that: it names servers and channels.
+pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>, headers: HeaderMap) -> Response {
     let mut checks = Map::new();
     checks.insert(
         "database".to_owned(),
@@ -74,7 +77,9 @@ pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>) -> Respon
         StatusCode::SERVICE_UNAVAILABLE
     };
     let mut body = json!({ "ready": ready, "checks": checks });
-    if wordy.verbose.is_some() {
+    if wordy.verbose.is_some() && FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        body["doctor"] = "not told through a proxy: ask the service's own port, or run `muster doctor`".into();
+    } else if wordy.verbose.is_some() {
         body["doctor"] = web.examined.0.get_with((), (web.examine)()).await;
     }
     (status, Json(body)).into_response()

@@ -1,7 +1,15 @@
+//! Verdicts on made-up servers: each kind of trouble, and how it reads. Asks nobody.
+
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{discord::permissions::Roles, doctor::Verdict};
+use crate::{
+    discord::permissions::Roles,
+    doctor::Verdict,
+    domain::ids::{MatchId, RoleId},
+};
 
 const GUILD: u64 = 1000;
 const ME: u64 = 9;
@@ -13,15 +21,27 @@ fn channel(id: u64) -> ChannelId {
     ChannelId::new(id).unwrap()
 }
 
-fn wanted() -> Wanted {
-    Wanted {
-        guild: GuildId::new(GUILD).unwrap(),
+fn settings() -> Settings {
+    Settings {
         category: Some(channel(1010)),
-        overflow: false,
         lobby: Some(channel(1011)),
-        sources: BTreeSet::new(),
-        reports: None,
+        overflow: false,
+        ..Settings::new(GuildId::new(GUILD).unwrap())
+    }
+}
+
+fn wanted() -> Wanted {
+    with(settings())
+}
+
+fn with(settings: Settings) -> Wanted {
+    Wanted {
+        settings,
         by_environment: true,
+        is_default: true,
+        claims: 0,
+        open_matches: 0,
+        stuck: Vec::new(),
     }
 }
 
@@ -62,7 +82,7 @@ fn here() -> Here {
 
 fn judged(wanted: &Wanted, here: Here) -> Vec<Check> {
     let sight = Sight {
-        invite: invite(77, wanted.guild, INVITE_MAIN),
+        invite: invite(77, wanted.guild(), INVITE_MAIN),
         here: Some(here),
     };
     judge(wanted, &sight)
@@ -99,7 +119,7 @@ fn a_server_where_all_is_well_has_only_good_lines() {
 #[test]
 fn a_bot_that_was_never_invited_gets_its_invitation() {
     let sight = Sight {
-        invite: invite(77, wanted().guild, INVITE_MAIN),
+        invite: invite(77, wanted().guild(), INVITE_MAIN),
         here: None,
     };
     let [check] = &judge(&wanted(), &sight)[..] else {
@@ -123,6 +143,145 @@ fn a_permission_that_is_missing_in_the_server_is_named_with_the_place_to_grant_i
     let (verdict, text) = trouble(&wanted(), there);
     assert_eq!(verdict, Verdict::Failed);
     says(&text, &["lacks Speak for the whole server", "Server Settings → Roles"]);
+}
+
+#[test]
+fn what_the_whole_server_lacks_is_said_once_and_in_a_channel_only_what_that_takes_away() {
+    for lacking in [
+        Permissions::VIEW_CHANNEL,
+        Permissions::MANAGE_CHANNELS,
+        Permissions::CONNECT,
+        Permissions::MOVE_MEMBERS,
+    ] {
+        let mut there = here();
+        let left = Permissions::from_bits_retain(INVITE_MAIN) - lacking;
+        there.guild.roles.permissions.insert(ROLE, left);
+        there.movers.clear();
+        let (_, text) = trouble(&wanted(), there);
+        says(&text, &["for the whole server"]);
+    }
+    // Move Members is missing everywhere, and Connect in the lobby too.
+    let mut there = here();
+    let left = Permissions::from_bits_retain(INVITE_MAIN) - Permissions::MOVE_MEMBERS;
+    there.guild.roles.permissions.insert(ROLE, left);
+    there.channels[1] = channels(
+        json!([{"id": "1011", "type": 2, "name": "Lobby", "permission_overwrites":
+        [{"id": "1000", "type": 0, "deny": "1048576"}]}]),
+    )
+    .remove(0);
+    let checks = judged(&wanted(), there);
+    let bad: Vec<String> = checks
+        .iter()
+        .filter(|check| check.verdict == Verdict::Failed)
+        .map(|check| check.what.clone())
+        .collect();
+    assert_eq!(
+        bad,
+        [
+            "the bot lacks Move Members for the whole server",
+            "the bot lacks Connect in Lobby (1011) (denied there to @everyone)",
+        ]
+    );
+}
+
+#[test]
+fn a_report_channel_needs_only_to_be_written_into() {
+    let reporting = with(Settings {
+        report_channel: Some(channel(1014)),
+        ..settings()
+    });
+    let mut there = here();
+    there
+        .channels
+        .extend(channels(json!([{"id": "1014", "type": 0, "name": "log"}])));
+    let may_write = Permissions::from_bits_retain(INVITE_MAIN) | Permissions::SEND_MESSAGES;
+    says(
+        &trouble(&reporting, there).1,
+        &["report channel", "lacks Send Messages in log (1014)", "Edit Channel"],
+    );
+    let mut there = here();
+    there
+        .channels
+        .extend(channels(json!([{"id": "1014", "type": 0, "name": "log"}])));
+    there.guild.roles.permissions.insert(ROLE, may_write);
+    let checks = judged(&reporting, there);
+    assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
+}
+
+#[test]
+fn roles_that_are_gone_and_roles_that_everybody_has_are_named() {
+    let role = |id| RoleId::new(id).unwrap();
+    let staffed = |ids: &[u64]| {
+        with(Settings {
+            staff_roles: ids.iter().copied().map(role).collect(),
+            ..settings()
+        })
+    };
+    let mut there = here();
+    there.guild.role_names.insert(MOVER_ROLE, "Casters".into());
+    let checks = judged(&staffed(&[MOVER_ROLE]), there);
+    let staff = checks
+        .iter()
+        .find(|check| check.about.ends_with("staff roles"))
+        .unwrap();
+    assert_eq!(staff.to_string(), "ok       server Cup (1000), staff roles: Casters");
+    let (verdict, text) = trouble(&staffed(&[MOVER_ROLE, 404]), here());
+    assert_eq!(verdict, Verdict::Failed);
+    says(&text, &["there is no role 404", "STAFF_ROLE_IDS"]);
+    let (verdict, text) = trouble(&staffed(&[GUILD]), here());
+    assert_eq!(verdict, Verdict::Warning);
+    says(&text, &["@everyone", "STAFF_ROLE_IDS"]);
+}
+
+#[test]
+fn what_waits_for_a_person_is_said_with_the_match_and_a_paused_server_fails_in_nothing() {
+    let stuck = |id: &str| Stuck {
+        id: MatchId::new(id),
+        guild: Some(wanted().guild()),
+        why: "the category is full".into(),
+    };
+    let waiting = Wanted {
+        open_matches: 3,
+        stuck: vec![stuck("1-a"), stuck("1-b")],
+        ..wanted()
+    };
+    let (verdict, text) = trouble(&waiting, here());
+    assert_eq!(verdict, Verdict::Warning);
+    says(
+        &text,
+        &[
+            "3 are open",
+            "1-a: the category is full (and 1 more)",
+            "muster plan 1-a",
+        ],
+    );
+    let paused = with(Settings {
+        paused: true,
+        lobby: Some(channel(999)),
+        ..settings()
+    });
+    let checks = judged(&paused, here());
+    assert!(
+        checks.iter().all(|check| check.verdict != Verdict::Failed),
+        "{checks:#?}"
+    );
+    says(
+        &checks.last().unwrap().to_string(),
+        &["paused", "muster guilds resume --guild 1000"],
+    );
+}
+
+#[test]
+fn a_server_that_gets_no_matches_is_told_how_to_claim_some() {
+    let other = Wanted {
+        by_environment: false,
+        is_default: false,
+        ..wanted()
+    };
+    says(&trouble(&other, here()).1, &["no new match", "muster guilds claim hub"]);
+    let claiming = Wanted { claims: 1, ..other };
+    let checks = judged(&claiming, here());
+    assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
 }
 
 #[test]
@@ -181,17 +340,17 @@ fn channels_of_the_settings_that_are_not_there_are_told_apart() {
         there.unlisted.insert(channel(1011), why);
         says(&trouble(&wanted(), there).1, &words);
     }
-    let swapped = Wanted {
+    let swapped = with(Settings {
         lobby: Some(channel(1010)),
         category: None,
-        ..wanted()
-    };
+        ..settings()
+    });
     says(&trouble(&swapped, here()).1, &["Matches (1010) is not a voice channel"]);
     let own = Wanted {
         by_environment: false,
         ..swapped
     };
-    says(&trouble(&own, here()).1, &["the server's settings (lobby)"]);
+    says(&trouble(&own, here()).1, &["muster guilds set lobby=… --guild 1000"]);
 }
 
 #[test]
@@ -203,7 +362,10 @@ fn voice_channels_nobody_can_be_moved_out_of_are_a_warning_unless_sources_are_na
     ));
     let (verdict, text) = trouble(&wanted(), there);
     assert_eq!(verdict, Verdict::Warning);
-    says(&text, &["can't move anybody out of Staff (1013)", "source channels"]);
+    says(
+        &text,
+        &["players who sit in Staff (1013) can't be moved", "SOURCE_CHANNEL_IDS"],
+    );
 }
 
 #[test]
@@ -223,10 +385,10 @@ fn room_that_runs_out_is_said_before_it_is_gone() {
     let (verdict, text) = trouble(&wanted(), inside());
     assert_eq!(verdict, Verdict::Failed);
     says(&text, &["room in the category", "50 of 50"]);
-    let overflowing = Wanted {
+    let overflowing = with(Settings {
         overflow: true,
-        ..wanted()
-    };
+        ..settings()
+    });
     assert!(
         judged(&overflowing, inside())
             .iter()
@@ -242,7 +404,7 @@ fn a_mover_bot_that_can_not_help_is_a_warning_with_its_own_invitation() {
         roles: roles.iter().copied().collect(),
         timed_out: false,
     };
-    let with = |mover: Mover| Here {
+    let beside = |mover: Mover| Here {
         movers: vec![mover],
         ..here()
     };
@@ -251,12 +413,10 @@ fn a_mover_bot_that_can_not_help_is_a_warning_with_its_own_invitation() {
         member,
         invite: invitation(),
     };
-    let checks = judged(&wanted(), with(named(member(&[MOVER_ROLE]))));
-    says(
-        &checks.last().unwrap().to_string(),
-        &["ok ", "mover bot 1 Second: shares the moves"],
-    );
-    let (verdict, text) = trouble(&wanted(), with(named(member(&[]))));
+    let checks = judged(&wanted(), beside(named(member(&[MOVER_ROLE]))));
+    let mover = checks.iter().find(|check| check.about.contains("mover bot")).unwrap();
+    says(&mover.to_string(), &["ok ", "mover bot Second: shares the moves"]);
+    let (verdict, text) = trouble(&wanted(), beside(named(member(&[]))));
     assert_eq!(verdict, Verdict::Warning);
     says(
         &text,
@@ -266,19 +426,26 @@ fn a_mover_bot_that_can_not_help_is_a_warning_with_its_own_invitation() {
         name: "Second".into(),
         invite: invitation(),
     };
-    says(&trouble(&wanted(), with(away)).1, &["no member", "client_id=19"]);
-    says(
-        &trouble(&wanted(), with(Mover::Unusable("Discord refuses it".into()))).1,
-        &["DISCORD_MOVER_TOKENS"],
-    );
+    says(&trouble(&wanted(), beside(away)).1, &["no member", "client_id=19"]);
+    let unknown = Mover::Unknown {
+        name: "Second".into(),
+        why: "no answer".into(),
+    };
+    says(&trouble(&wanted(), beside(unknown)).1, &["no answer", "look again"]);
 }
 
 #[test]
 fn a_timed_out_bot_and_a_server_that_wants_two_factors_are_said() {
     let mut there = here();
     there.me.timed_out = true;
-    let checks = judged(&wanted(), there);
-    says(&checks[0].to_string(), &["timed out", "Remove Timeout"]);
+    let reporting = with(Settings {
+        report_channel: Some(channel(1014)),
+        ..settings()
+    });
+    there
+        .channels
+        .extend(channels(json!([{"id": "1014", "type": 0, "name": "log"}])));
+    says(&trouble(&reporting, there).1, &["timed out", "Remove Timeout"]);
     let mut there = here();
     there.guild.wants_two_factors = true;
     says(

@@ -184,7 +184,10 @@ impl DiscordSide {
         let body = match route {
             Route::Gateway => json!({ "url": self.gateway.url }),
             Route::GatewayBot => self.gateway_bot(now),
-            Route::Application => shapes::application(world.calling(), own_guilds(world).count()),
+            Route::Application => {
+                let (redirects, interactions) = (self.oauth.redirects(), self.talk.target.as_deref());
+                shapes::application(world.calling(), own_guilds(world).count(), redirects, interactions)
+            }
             Route::CurrentUser => shapes::current_user(world.calling()),
             Route::CurrentUserGuilds => own_guilds(world).map(|guild| own_guild(world, guild)).collect(),
             Route::User(user) => world.show_user(user)?,

@@ -59,6 +59,15 @@ pub struct Settings {
     pub proxies: usize,
 }
 
+impl Settings {
+    /// Where Discord sends people back to.
+    pub fn callback(&self) -> Url {
+        let mut url = self.public_url.clone();
+        url.set_path("/api/auth/callback");
+        url
+    }
+}
+
 /// What the admin part is given of the service.
 pub struct Parts {
     pub pool: store::Pool,
@@ -74,8 +83,8 @@ pub struct Parts {
     pub examine: Examine,
 }
 
-/// Gives a report as JSON; costs calls to Discord. The flag says that the settings are the environment's.
-pub type Examine = Arc<dyn Fn(guild::Settings, bool) -> BoxFuture<'static, Value> + Send + Sync>;
+/// Gives a report as JSON; costs calls to Discord.
+pub type Examine = Arc<dyn Fn(GuildId) -> BoxFuture<'static, Value> + Send + Sync>;
 
 /// What every handler of the admin part needs.
 pub struct Admin {
@@ -145,9 +154,7 @@ impl Admin {
 
     /// Where Discord sends people back to.
     pub fn callback(&self) -> Url {
-        let mut url = self.settings.public_url.clone();
-        url.set_path("/api/auth/callback");
-        url
+        self.settings.callback()
     }
 
     /// Our own origin, as browsers write it.
@@ -160,17 +167,8 @@ impl Admin {
     }
 
     /// A report of a guild, made once for all who ask within a short time.
-    pub async fn examine(&self, guild: GuildId) -> Result<Value, Refused> {
-        let report = async {
-            let mut connection = self.pool.acquire().await.map_err(store::Error::from)?;
-            let stored = store::guilds::load(&mut connection, guild).await?;
-            drop(connection);
-            let by_environment = stored.is_none();
-            let settings = stored.map_or_else(|| self.start_of(guild), |stored| stored.settings);
-            Ok::<_, Refused>((self.examine)(settings, by_environment).await)
-        };
-        let report = self.examined.try_get_with(guild, report).await;
-        report.map_err(|refused| (*refused).clone())
+    pub async fn examine(&self, guild: GuildId) -> Value {
+        self.examined.get_with(guild, (self.examine)(guild)).await
     }
 
     /// Somebody who is signed in, for the audit log.

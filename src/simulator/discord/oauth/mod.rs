@@ -53,6 +53,11 @@ struct Grant {
 }
 
 impl OAuth {
+    /// As they are registered; none when any will do.
+    pub(in crate::simulator) fn redirects(&self) -> &[String] {
+        &self.file.redirect_uris
+    }
+
     pub(in crate::simulator) fn build(file: &OAuthFile) -> Self {
         Self {
             file: file.clone(),
