@@ -80,6 +80,11 @@ const ROWS: &[(i64, &str)] = &[
             select id, '1', 'sealed', '2026-11-28 18:00Z', '2026-11-21 18:00Z' from person
         ) insert into used_states (id, expires_at) values (sha256('state'), '2026-11-21 18:10Z')",
     ),
+    (
+        40,
+        "insert into command_lists (application_id, guild_id, hash, told_at)
+        values (7, 0, sha256('list'), '2026-11-21 18:00Z')",
+    ),
 ];
 
 async fn tables(c: &mut Connection) -> Vec<(String, i64)> {

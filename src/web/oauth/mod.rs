@@ -205,9 +205,9 @@ async fn finish(linking: &Linking, back: Back, token: Option<&str>) -> Result<(W
         guild: wish.guild,
         at: linking.clock.now(),
     };
-    let mut tx = linking.pool.begin().await.map_err(|error| away(error))?;
+    let mut tx = linking.pool.begin().await.map_err(away)?;
     let linked = linking::link(&mut tx, &row, Method::Oauth, &by).await.map_err(failed)?;
-    tx.commit().await.map_err(|error| away(error))?;
+    tx.commit().await.map_err(away)?;
     match linked {
         Linked::Done { link, lost, .. } => {
             linking.wake.notify_one();
