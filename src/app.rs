@@ -1,7 +1,9 @@
 //! The service as a whole: clients, queue, web and sweep wired together, started, and stopped gracefully.
 
+mod commands;
 mod database;
 pub mod examine;
+mod linking;
 mod serve;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -22,7 +24,7 @@ use crate::{
     clock::Clock,
     config::Config,
     discord,
-    domain::{ids::UserId, settings::Settings},
+    domain::settings::Settings,
     faceit::{self, secret::Secret},
     gateway::{self, Gateway},
     queue, store,
@@ -82,7 +84,8 @@ impl App {
             tasks: TaskTracker::new(),
         };
         app.spawn_queue(config, clock.clone());
-        app.spawn_gateway(config, clock.clone());
+        let commands = app.commands(config, &clock);
+        app.spawn_gateway(config, clock.clone(), app.interactions_of_gateway(&commands));
         app.spawn_sweep(config.delivery_retention);
         app.spawn_upkeep(metrics.clone());
         let secret = Secret::new(
@@ -96,6 +99,7 @@ impl App {
         for writer in writers {
             app.tasks.spawn(writer.run());
         }
+        let interactions = app.interactions(config, &clock, &commands)?;
         let admin = app.admin(config, &pool, &clock)?;
         if let Some(admin) = &admin {
             app.spawn_tidying(admin.clone());
@@ -116,51 +120,11 @@ impl App {
             examine: examine::for_the_web(config, &app.sync)?,
             examined: web::Examined::default(),
             linking,
+            interactions,
         };
         app.spawn_web(listener, web);
         app.tasks.close();
         Ok(app)
-    }
-
-    /// Signing in at FACEIT, when it is set up.
-    fn linking(
-        &self,
-        config: &Config,
-        pool: &store::Pool,
-        clock: &Clock,
-    ) -> anyhow::Result<Option<web::oauth::Linking>> {
-        let Some(linking) = &config.linking else {
-            return Ok(None);
-        };
-        let sign_in = examine::faceit_sign_in(linking)?;
-        let https = linking.redirect.scheme() == "https";
-        let (pool, clock, wake) = (pool.clone(), clock.clone(), self.wake.clone());
-        let linking = web::oauth::Linking::new(sign_in, pool, clock, wake, self.messenger(), https);
-        Ok(Some(linking))
-    }
-
-    /// Sends direct messages on the side: who takes none is left alone, and nobody waits for them.
-    fn messenger(&self) -> Arc<dyn Fn(UserId, String) + Send + std::marker::Sync> {
-        let (discord, tasks) = (self.sync.discord.clone(), self.tasks.clone());
-        Arc::new(move |user, text| {
-            let discord = discord.clone();
-            tasks.spawn(async move {
-                let sent = async {
-                    let Some(channel) = discord.direct_channel(user).await? else {
-                        return Ok(());
-                    };
-                    let message = discord::messages::Message {
-                        content: &text,
-                        ..Default::default()
-                    };
-                    discord.post_message(channel, &message).await.map(drop)
-                };
-                let sent: Result<(), discord::Error> = sent.await;
-                if let Err(error) = sent {
-                    warn!(%user, %error, "a direct message was not sent");
-                }
-            });
-        })
     }
 
     fn spawn_queue(&self, config: &Config, clock: Clock) {
@@ -184,7 +148,7 @@ impl App {
         ));
     }
 
-    fn spawn_gateway(&self, config: &Config, clock: Clock) {
+    fn spawn_gateway(&self, config: &Config, clock: Clock, interactions: gateway::Interactions) {
         let gateway = Gateway {
             pool: self.sync.sources.pool.clone(),
             clock,
@@ -192,7 +156,7 @@ impl App {
             voice: self.voice.clone(),
             shards: self.shards.clone(),
             wake: self.wake.clone(),
-            interactions: None,
+            interactions: Some(interactions),
             options: gateway::Options {
                 token: config.discord.token.clone(),
                 url: config.discord.gateway.clone(),

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | [`domain`], [`clock`], [`metrics`] | pure: facts in, decisions out |
 //! | 1 | [`faceit`], [`discord`], [`store`], [`seal`] | adapters: one outside system each |
-//! | 2 | [`queue`], [`sync`], [`gateway`], [`web`], [`doctor`] | shells: loops that carry decisions out |
+//! | 2 | [`queue`], [`sync`], [`gateway`], [`web`], [`commands`], [`doctor`] | shells: loops that carry decisions out |
 //! | 3 | [`app`], [`cli`], [`config`], [`telemetry`] | wiring |
 //!
 //! Outside the floors: [`simulator`] (a stateful fake of Discord and FACEIT) and [`sandbox`] (a private PostgreSQL, child
@@ -15,6 +15,7 @@
 pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod discord;
 pub mod doctor;

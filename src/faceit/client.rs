@@ -163,6 +163,14 @@ impl Client {
         self.profile(route, url).await
     }
 
+    /// The same, but not a second old.
+    pub async fn player_afresh(&self, id: &PlayerId) -> Result<Profile, Error> {
+        let route = "/players/{id}";
+        let url = self.url(route, &["players", id.as_str()], &[])?;
+        self.0.players.invalidate(&url).await;
+        self.profile(route, url).await
+    }
+
     /// `GET /players?nickname=`, up to five minutes old. The nickname must match exactly, case included.
     pub async fn player_by_nickname(&self, nickname: &str) -> Result<Profile, Error> {
         let route = "/players";

@@ -18,6 +18,8 @@ pub struct Profile {
     pub steam_id: Option<String>,
     /// The CS2 skill level; None without CS2, 0 for unranked.
     pub cs2_level: Option<u8>,
+    /// The CS2 ELO; a search doesn't give it.
+    pub cs2_elo: Option<u32>,
 }
 
 /// None for a body without an id: then it is no player.
@@ -30,6 +32,7 @@ pub(super) fn from_profile(value: Value) -> Option<Profile> {
         country: wire.country.to_lowercase(),
         steam_id: wire.steam_id_64.filter(|id| is_plausible_id(id)),
         cs2_level: wire.games.as_ref().and_then(cs2_level),
+        cs2_elo: wire.games.as_ref().and_then(cs2_elo),
     })
 }
 
@@ -45,4 +48,8 @@ fn cs2_level(games: &Value) -> Option<u8> {
         Value::String(level) => level.parse().ok(),
         level => level.as_u64()?.try_into().ok(),
     }
+}
+
+fn cs2_elo(games: &Value) -> Option<u32> {
+    games.get("cs2")?.get("faceit_elo")?.as_u64()?.try_into().ok()
 }

@@ -4,6 +4,7 @@
 pub mod active_matches;
 pub mod affected;
 pub mod audit;
+pub mod command_lists;
 pub mod competitions;
 mod convert;
 pub mod deliveries;

@@ -8,6 +8,7 @@ mod error;
 pub mod extract;
 mod health;
 pub mod intake;
+pub mod interactions;
 pub mod oauth;
 pub mod refused;
 mod webhook;
@@ -62,6 +63,8 @@ pub struct Web {
     pub examined: Examined,
     /// Signing in at FACEIT; none when the operator has not set it up.
     pub linking: Option<oauth::Linking>,
+    /// Commands that Discord sends over HTTP; none when they come over the gateway only.
+    pub interactions: Option<interactions::Interactions>,
 }
 
 /// Gives a report as JSON.
@@ -83,6 +86,7 @@ pub fn router(web: Web) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(oauth::routes())
+        .merge(interactions::routes(web.interactions.as_ref()))
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::wrong_method)
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -20,6 +20,7 @@ mod samples;
 mod scenarios;
 mod simulator;
 mod simulator_gateway;
+mod slash;
 mod store;
 mod storm;
 mod support;

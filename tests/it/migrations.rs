@@ -89,6 +89,11 @@ const ROWS: &[(i64, &str)] = &[
         "insert into overflow_categories (guild_id, number, base_id, name, channel_id, updated_at)
         values (1000, 2, 1010, 'Matches 2', 3010, '2026-11-21 18:00Z')",
     ),
+    (
+        40,
+        "insert into command_lists (application_id, guild_id, hash, told_at)
+        values (7, 0, sha256('list'), '2026-11-21 18:00Z')",
+    ),
 ];
 
 async fn tables(c: &mut Connection) -> Vec<(String, i64)> {

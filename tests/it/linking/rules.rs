@@ -225,8 +225,10 @@ async fn step(c: &mut Connection, op: &Op) -> Result<(), TestCaseError> {
     let after = all(c).await;
     let mut players: Vec<_> = after.iter().map(|link| &link.row.player).collect();
     let mut users: Vec<_> = after.iter().map(|link| link.row.user).collect();
-    (players.sort(), users.sort());
-    (players.dedup(), users.dedup());
+    players.sort();
+    users.sort();
+    players.dedup();
+    users.dedup();
     prop_assert!(players.len() == after.len() && users.len() == after.len(), "{after:?}");
     for old in &before {
         let stands = after.iter().any(|link| link.row == old.row);
@@ -245,7 +247,7 @@ async fn no_order_of_operations_breaks_one_to_one_or_costs_anybody_a_proven_link
     let mut c = database.connection().await;
     let runtime = tokio::runtime::Handle::current();
     let tested = tokio::task::spawn_blocking(move || {
-        let c = std::cell::RefCell::new(&mut c);
+        let c = tokio::sync::Mutex::new(&mut c);
         let config = Config {
             cases: 60,
             failure_persistence: None,
@@ -253,7 +255,8 @@ async fn no_order_of_operations_breaks_one_to_one_or_costs_anybody_a_proven_link
         };
         TestRunner::new(config).run(&ops(), |ops| {
             runtime.block_on(async {
-                let c = &mut **c.borrow_mut();
+                let mut c = c.lock().await;
+                let c = &mut **c;
                 sqlx::raw_sql("delete from player_links")
                     .execute(&mut *c)
                     .await

@@ -108,7 +108,6 @@ impl Bot {
         let app = App::start(&config, clock.clone(), metrics.clone())
             .await
             .expect("the bot starts");
-        simulator.set_webhook_target(Some(format!("http://{}/faceit-webhook", app.address)));
         let bot = Self {
             simulator,
             database,
@@ -117,9 +116,22 @@ impl Bot {
             config,
             metrics,
         };
+        bot.listen().await;
         bot.gateway_ready().await;
         bot.link(linked).await;
         bot
+    }
+
+    /// Discord and FACEIT are told where the bot is, and Discord which commands there are.
+    async fn listen(&self) {
+        let here = |path| Some(format!("http://{}/{path}", self.app.address));
+        self.simulator.set_webhook_target(here("faceit-webhook"));
+        self.simulator.set_interactions_target(here("interactions"));
+        let guild = self.config.commands_guild.map(|guild| guild.to_string());
+        eventually("Discord knows the commands", || async {
+            !self.simulator.commands(guild.as_deref()).expect("an id").is_empty()
+        })
+        .await;
     }
 
     /// Waits until the bot has a session with the gateway, and has taken in and booked all that it was told: it knows who sits where.
@@ -144,25 +156,29 @@ impl Bot {
 
     /// Ends the bot and starts it anew, as a deploy does.
     pub async fn restart(self) -> Self {
-        self.restart_after(|_| ()).await
+        self.restart_as(|_, _| ()).await
     }
 
     /// The same, and this happens while it is down.
     pub async fn restart_after(self, meanwhile: impl FnOnce(&Simulator)) -> Self {
+        self.restart_as(|simulator, _| meanwhile(simulator)).await
+    }
+
+    /// The same, and it comes back with other settings.
+    pub async fn restart_as(self, meanwhile: impl FnOnce(&Simulator, &mut Config)) -> Self {
         let Self {
             simulator,
             database,
             app,
             clock,
-            config,
+            mut config,
             metrics,
         } = self;
         assert!(app.stop().await, "the bot stopped in time");
-        meanwhile(&simulator);
+        meanwhile(&simulator, &mut config);
         let app = App::start(&config, clock.clone(), metrics.clone())
             .await
             .expect("the bot starts again");
-        simulator.set_webhook_target(Some(format!("http://{}/faceit-webhook", app.address)));
         let bot = Self {
             simulator,
             database,
@@ -171,6 +187,7 @@ impl Bot {
             config,
             metrics,
         };
+        bot.listen().await;
         bot.gateway_ready().await;
         bot
     }
@@ -308,10 +325,12 @@ impl Bot {
             .expect("he was in voice");
     }
 
-    /// Discord requests since the journal was cleared, as `METHOD path status`; the bot's asking for its own name and for the gateway is left out.
+    /// Discord requests since the journal was cleared, as `METHOD path status`; what the bot asks about itself and says of its commands is left
+    /// out.
     pub fn calls(&self) -> Vec<String> {
-        let about_itself = |path: &str| path.ends_with("/users/@me") || path.ends_with("/gateway/bot");
-        let of_discord = |entry: &Entry| entry.side == Side::Discord && !about_itself(&entry.path);
+        let left_out = ["/users/@me", "/gateway/bot", "/applications/@me", "/commands"];
+        let of_discord =
+            |entry: &Entry| entry.side == Side::Discord && !left_out.iter().any(|path| entry.path.ends_with(path));
         let journal = self.simulator.journal().into_iter().filter(of_discord);
         journal
             .map(|entry| format!("{} {} {}", entry.method, entry.path, entry.status))
@@ -412,6 +431,7 @@ fn config(simulator: &Simulator, database: &Database) -> Config {
             faceit_redirect_uri: some(REDIRECT),
             faceit_accounts_url: some(&addresses.faceit_accounts),
             faceit_auth_url: some(&addresses.faceit_auth),
+            discord_public_key: some(&addresses.discord_public_key),
             ..LinkingArgs::default()
         },
         admin: AdminArgs {
