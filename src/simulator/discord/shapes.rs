@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     permissions::Whom,
     snowflake::Snowflake,
+    talk::Talk,
     world::{Bot, Channel, Guild, Kind, Member, Role, Voice},
 };
 
@@ -159,7 +160,6 @@ pub(super) fn role(role: &Role) -> Value {
     let mut body = json!({
         "id": role.id,
         "name": role.name,
-        "description": null,
         "permissions": role.permissions,
         "position": role.position,
         "color": 0,
@@ -197,12 +197,12 @@ pub(super) fn guild(guild: &Guild) -> Value {
 }
 
 /// OpenAPI `PrivateApplicationResponse`; the application has the bot's id, as new applications do.
-pub(super) fn application(bot: &Bot, guilds: usize) -> Value {
+pub(super) fn application(bot: &Bot, guilds: usize, interactions: Option<&str>) -> Value {
     json!({
-        "id": bot.id, "name": bot.name, "icon": null, "description": "", "type": null, "summary": "",
+        "id": bot.id, "name": bot.name, "icon": null, "description": "", "type": null,
         "bot": bot_user(bot), "bot_public": false, "bot_require_code_grant": false,
-        "verify_key": "0".repeat(64), "flags": 0, "flags_new": "0", "owner": bot_user(bot), "team": null,
-        "redirect_uris": [], "interactions_endpoint_url": null, "role_connections_verification_url": null,
+        "verify_key": Talk::public_key(), "flags": 0, "flags_new": "0", "owner": bot_user(bot), "team": null,
+        "redirect_uris": [], "interactions_endpoint_url": interactions, "role_connections_verification_url": null,
         "approximate_guild_count": guilds, "approximate_user_install_count": 0, "approximate_user_authorization_count": 0,
         "explicit_content_filter": 0, "eligible_oauth2_scopes": ["bot", "applications.commands", "identify", "guilds"],
         "integration_types_config": { "0": {} },
