@@ -6,10 +6,10 @@ ARGS ?=
 target := $(or $(CARGO_TARGET_DIR),target)
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo bench fuzz-api lint fmt ground browser bins test-bins
+.PHONY: help test demo bench fuzz-api lint fmt check-simulator ground browser bins test-bins
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 test: ground browser test-bins ## run all tests against a private PostgreSQL (ARGS: passed to the test runner)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
@@ -34,6 +34,10 @@ lint: ground ## check the formatting and run clippy; warnings are errors
 
 fmt: ## format the sources
 	$(CARGO) fmt
+
+check-simulator: ## run stock discord.js and discord.py bots against the simulator (needs node, npm, python3 and the network)
+	@$(CARGO) build --locked --bin simulator
+	@tests/clients/check.sh $(target)/debug/simulator
 
 ground:
 	@deploy/ensure-postgres.sh

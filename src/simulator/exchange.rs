@@ -64,6 +64,15 @@ impl Answer {
         answer
     }
 
+    /// Empty without one.
+    pub(super) fn media_type(&self) -> String {
+        let value = self.headers.get(header::CONTENT_TYPE);
+        value
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
+    }
+
     /// Sets a header; a value that can't be one is left out.
     pub(super) fn set(&mut self, name: &'static str, value: impl ToString) {
         if let Ok(value) = HeaderValue::try_from(value.to_string()) {

@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{exchange::Answer, journal::Side};
+use super::{discord::limited, exchange::Answer, journal::Side};
 
 /// What shall go wrong with the next request(s) that match. At least one of `status`, `delay_ms` and `drop` is given.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -32,6 +32,12 @@ pub struct Fault {
     /// Text is sent as it is, anything else as JSON; something fitting the status when absent.
     #[serde(default)]
     pub body: Option<Value>,
+    /// With the status 429 and no body: which of Discord's limits it was.
+    #[serde(default)]
+    pub scope: Option<Scope>,
+    /// With a scope: how long to wait.
+    #[serde(default)]
+    pub retry_after_ms: Option<u64>,
     /// Set over the headers the answer has anyway.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -41,6 +47,28 @@ pub struct Fault {
     /// How many matching requests it strikes.
     #[serde(default = "once")]
     pub times: u32,
+}
+
+/// Whom a 429 of Discord's is for.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// This bot on this route.
+    User,
+    /// This bot on every route.
+    Global,
+    /// Everybody who asks for the same thing; it doesn't count as an invalid request.
+    Shared,
+}
+
+impl Scope {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Global => "global",
+            Self::Shared => "shared",
+        }
+    }
 }
 
 /// When a connection is cut.
@@ -63,6 +91,8 @@ impl Default for Fault {
             delay_ms: 0,
             drop: None,
             body: None,
+            scope: None,
+            retry_after_ms: None,
             headers: BTreeMap::new(),
             skip: 0,
             times: 1,
@@ -88,6 +118,12 @@ impl Fault {
         }
         if self.status.is_none() && (self.after_effect || self.body.is_some() || !self.headers.is_empty()) {
             return Err("after_effect, body and headers need a status".to_owned());
+        }
+        if self.scope.is_some() && (self.status != Some(429) || self.body.is_some()) {
+            return Err("a scope needs the status 429 and no body".to_owned());
+        }
+        if self.retry_after_ms.is_some() && self.scope.is_none() {
+            return Err("retry_after_ms needs a scope".to_owned());
         }
         if self.times == 0 {
             return Err("times must be at least 1".to_owned());
@@ -127,6 +163,10 @@ impl Fault {
             Some(Value::String(text)) if text.starts_with('<') => Answer::typed(status, "text/html", text.clone()),
             Some(Value::String(text)) => Answer::typed(status, "text/plain; charset=utf-8", text.clone()),
             Some(body) => Answer::json(status, body),
+            None if self.scope.is_some() => {
+                let wait = Duration::from_millis(self.retry_after_ms.unwrap_or(1_000));
+                limited(wait, None, self.scope.map_or("user", Scope::as_str))
+            }
             None => usual_answer(status, side),
         };
         let headers = self.headers.iter().filter_map(|(name, value)| header(name, value));

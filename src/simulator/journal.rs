@@ -23,15 +23,38 @@ pub struct Entry {
     pub status: u16,
 }
 
+/// A request with what was sent and answered, for checks against a description of the API.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub entry: Entry,
+    /// The media type of what was sent; empty without one.
+    pub sent_type: String,
+    pub sent: Vec<u8>,
+    /// The media type of the answer; empty without one.
+    pub answered_type: String,
+    pub answered: Vec<u8>,
+    /// The answer is a fault's and not the simulator's own.
+    pub struck: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     /// With the number of its arrival: entries are written when they are answered.
     entries: Vec<(u64, Entry)>,
     unknown: Vec<Entry>,
     arrived: u64,
+    /// Kept when asked for only: bodies can be large.
+    exchanges: Option<Vec<Exchange>>,
 }
 
 impl Journal {
+    pub(super) fn new(keeps_bodies: bool) -> Self {
+        Self {
+            exchanges: keeps_bodies.then(Vec::new),
+            ..Self::default()
+        }
+    }
+
     /// Numbers a request as it comes in.
     pub(super) fn arrive(&mut self) -> u64 {
         self.arrived += 1;
@@ -50,6 +73,18 @@ impl Journal {
         self.unknown.push(entry);
     }
 
+    /// Writes it down whole, if bodies are kept.
+    pub(super) fn keep(&mut self, whole: impl FnOnce() -> Exchange) {
+        if let Some(exchanges) = &mut self.exchanges {
+            exchanges.push(whole());
+        }
+    }
+
+    /// In the order they were answered.
+    pub(super) fn exchanges(&self) -> Vec<Exchange> {
+        self.exchanges.clone().unwrap_or_default()
+    }
+
     /// In the order they came in.
     pub(super) fn entries(&self) -> Vec<Entry> {
         self.entries.iter().map(|(_, entry)| entry.clone()).collect()
@@ -60,6 +95,7 @@ impl Journal {
     }
 
     pub(super) fn clear(&mut self) {
+        self.exchanges.iter_mut().for_each(Vec::clear);
         self.entries.clear();
         self.unknown.clear();
     }

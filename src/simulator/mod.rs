@@ -40,8 +40,8 @@ pub use self::{
         talk::{Ask, Asked, Post, Signature},
     },
     faceit::webhooks::{Delivered, DeliveryError},
-    faults::{Cut, Fault},
-    journal::{Entry, Side},
+    faults::{Cut, Fault, Scope},
+    journal::{Entry, Exchange, Side},
     state::ControlError,
     world::WorldFile,
 };
@@ -214,6 +214,11 @@ impl Simulator {
         self.shared.lock().journal.entries()
     }
 
+    /// Everything that was sent and answered, in a world that keeps bodies.
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.shared.lock().journal.exchanges()
+    }
+
     /// Forgets the unknown requests too.
     pub fn clear_journal(&self) {
         self.shared.lock().journal.clear();
@@ -256,6 +261,10 @@ impl Simulator {
     /// Somebody removes the application from his account: every token of his is dead.
     pub fn deauthorize(&self, user: &str) -> Result<(), ControlError> {
         self.shared.lock().deauthorize(user)
+    }
+
+    pub fn limits(&self) -> Limits {
+        self.shared.lock().discord.limiter.limits.clone()
     }
 
     pub fn set_limits(&self, limits: Limits) {

@@ -16,7 +16,7 @@ use super::{
     exchange::{Answer, Call},
     faceit,
     faults::Fault,
-    journal::{Entry, Side},
+    journal::{Entry, Exchange, Side},
     state::Shared,
 };
 
@@ -124,10 +124,19 @@ async fn exchange(shared: Arc<Shared>, side: Side, call: Call) -> Option<Answer>
         at_ms,
         side,
         method: call.method.to_string(),
-        path: call.path + &query,
+        path: format!("{}{query}", call.path),
         status: answer.as_ref().map_or(0, |answer| answer.status.as_u16()),
     };
-    shared.lock().journal.record(number, entry, known);
+    let mut state = shared.lock();
+    state.journal.keep(|| Exchange {
+        entry: entry.clone(),
+        sent_type: call.header(header::CONTENT_TYPE).unwrap_or_default().to_owned(),
+        sent: call.body.to_vec(),
+        answered_type: answer.as_ref().map(Answer::media_type).unwrap_or_default(),
+        answered: answer.as_ref().map(|answer| answer.body.to_vec()).unwrap_or_default(),
+        struck: fault.is_some_and(|fault| fault.status.is_some() || fault.drop.is_some()),
+    });
+    state.journal.record(number, entry, known);
     answer
 }
 

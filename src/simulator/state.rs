@@ -109,7 +109,7 @@ impl State {
             faceit: Faceit::build(world),
             sender,
             faults: Faults::default(),
-            journal: Journal::default(),
+            journal: Journal::new(world.keep_bodies),
             latency: Duration::from_millis(world.latency_ms),
         })
     }

@@ -36,6 +36,9 @@ pub struct WorldFile {
     /// How long every Discord and FACEIT answer takes, half of it before the request takes effect.
     #[serde(default)]
     pub latency_ms: u64,
+    /// Keep what is sent and answered, whole, for `Simulator::exchanges`.
+    #[serde(default)]
+    pub keep_bodies: bool,
     /// Accounts that are gone: "unknown user". Every other id that is in no guild is "unknown member".
     #[serde(default)]
     pub deleted_users: Vec<Snowflake>,

@@ -13,6 +13,7 @@ mod faceit_bodies;
 mod intake;
 mod linking;
 mod migrations;
+mod openapi;
 mod outage;
 mod postgres;
 mod queue;

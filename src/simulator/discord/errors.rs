@@ -46,8 +46,10 @@ refusals! {
     answered_already = BAD_REQUEST, 40060, "Interaction has already been acknowledged.";
     blocked_at_the_edge = FORBIDDEN, 40333, "internal network error";
     missing_access = FORBIDDEN, 50001, "Missing Access";
+    not_the_author = FORBIDDEN, 50005, "Cannot edit a message authored by another user";
     empty_message = BAD_REQUEST, 50006, "Cannot send an empty message";
     takes_no_messages = FORBIDDEN, 50007, "Cannot send messages to this user";
+    not_a_text_channel = BAD_REQUEST, 50008, "Cannot send messages in a non-text channel";
     missing_permissions = FORBIDDEN, 50013, "Missing Permissions";
     invalid_webhook_token = UNAUTHORIZED, 50027, "Invalid Webhook Token";
     wrong_channel_type = BAD_REQUEST, 50024, "Cannot execute action on this channel type";

@@ -22,6 +22,10 @@ pub struct Limits {
     pub channel_delete: Rate,
     /// PUT and DELETE of an overwrite, per channel.
     pub overwrite_edit: Rate,
+    /// POST and PATCH of a message, each, per channel.
+    pub message: Rate,
+    /// Further answers to an interaction and changes of answers, each, per interaction.
+    pub follow_up: Rate,
     /// Every other route, per top-level id.
     pub other: Rate,
     /// Requests of one bot in one second, over all routes.
@@ -60,6 +64,14 @@ impl Default for Limits {
             overwrite_edit: Rate {
                 limit: 10,
                 per_ms: 10_000,
+            },
+            message: Rate {
+                limit: 5,
+                per_ms: 5_000,
+            },
+            follow_up: Rate {
+                limit: 5,
+                per_ms: 2_000,
             },
             other: Rate {
                 limit: 50,
@@ -212,6 +224,7 @@ impl Limiter {
         }
     }
 
+    /// A request that counts among those of the running second.
     pub(in crate::simulator) fn take(&mut self, bot: Snowflake, key: Key, rate: Rate, now: Duration) -> Verdict {
         let global = self
             .global
@@ -220,6 +233,17 @@ impl Limiter {
         if let Err(wait) = global.take(self.limits.global_per_second, now) {
             return Verdict::Global(wait);
         }
+        self.take_unbound(bot, key, rate, now)
+    }
+
+    /// One that doesn't.
+    pub(in crate::simulator) fn take_unbound(
+        &mut self,
+        bot: Snowflake,
+        key: Key,
+        rate: Rate,
+        now: Duration,
+    ) -> Verdict {
         match self.take_apart(bot, key, rate, now) {
             standing if standing.retry_after.is_zero() => Verdict::Passes(standing),
             standing => Verdict::Route(standing),

@@ -99,34 +99,39 @@ impl DiscordSide {
         if let Some(answered) = self.oauth.answer(&self.world, call, path, now) {
             return answered;
         }
-        if let Some(answered) = self.talk.answer(&mut self.world, call, path, now) {
-            return answered;
-        }
-        let route = match Route::read(&call.method, path) {
+        let decoded: Vec<_> = path
+            .trim_start_matches('/')
+            .split('/')
+            .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
+            .collect();
+        let segments: Vec<&str> = decoded.iter().map(AsRef::as_ref).collect();
+        let route = match Route::read(&call.method, &segments) {
             Ok(route) => route,
             Err(Miss::Unknown) => return (Refusal::no_such_route().into(), false),
             Err(Miss::Method) => return (Refusal::method_not_allowed().into(), false),
             Err(Miss::Refused(refusal)) => return (refusal.into(), true),
         };
-        // `GET /gateway` is the one route here that asks for no token.
         let token = call
             .header("authorization")
             .and_then(|value| value.strip_prefix("Bot "));
         let caller = match token.and_then(|token| self.world.bot_with(token)) {
             Some(caller) => caller,
-            None if route == Route::Gateway => self.world.bot.id,
+            None if route.is_open() => self.world.bot.id,
             None => return (Refusal::unauthorized().into(), true),
         };
         self.world.caller = caller;
         let rate = route.rate(&self.limiter.limits);
-        match self
-            .limiter
-            .take(caller, (route.template(), route.top_level()), rate, now)
-        {
+        let key = (route.template(), route.top_level());
+        let verdict = if route.is_global() {
+            self.limiter.take(caller, key, rate, now)
+        } else {
+            self.limiter.take_unbound(caller, key, rate, now)
+        };
+        match verdict {
             Verdict::Global(wait) => (limited(wait, None, "global"), true),
             Verdict::Route(standing) => {
                 let mut answer = limited(standing.retry_after, None, "user");
-                tell(&mut answer, route, standing, now);
+                tell(&mut answer, route.template(), standing, now);
                 (answer, true)
             }
             Verdict::Passes(standing) => {
@@ -141,14 +146,14 @@ impl DiscordSide {
                         }
                     },
                 };
-                tell(&mut answer, route, standing, now);
+                tell(&mut answer, route.template(), standing, now);
                 (answer, known)
             }
         }
     }
 
     /// Limits that no header tells of before they strike.
-    fn limited_apart(&mut self, route: Route, call: &Call, now: Duration) -> Option<Answer> {
+    fn limited_apart(&mut self, route: Route<'_>, call: &Call, now: Duration) -> Option<Answer> {
         match route {
             Route::EditChannel(id) if Form::read(call).is_ok_and(|form| form.has("name")) => {
                 let rate = self.limiter.limits.channel_rename;
@@ -175,7 +180,7 @@ impl DiscordSide {
         }
     }
 
-    fn perform(&mut self, route: Route, call: &Call, now: Duration) -> Result<Answer, Refusal> {
+    fn perform(&mut self, route: Route<'_>, call: &Call, now: Duration) -> Result<Answer, Refusal> {
         let reason = || {
             call.header("x-audit-log-reason")
                 .map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned())
@@ -185,11 +190,17 @@ impl DiscordSide {
             Route::Gateway => json!({ "url": self.gateway.url }),
             Route::GatewayBot => self.gateway_bot(now),
             Route::Application => {
-                let (redirects, interactions) = (self.oauth.redirects(), self.talk.target.as_deref());
-                shapes::application(world.calling(), own_guilds(world).count(), redirects, interactions)
+                let target = self.talk.target.as_deref().filter(|_| world.caller == world.bot.id);
+                shapes::application(world.calling(), own_guilds(world).count(), self.oauth.redirects(), target)
             }
             Route::CurrentUser => shapes::current_user(world.calling()),
-            Route::CurrentUserGuilds => own_guilds(world).map(|guild| own_guild(world, guild)).collect(),
+            Route::CurrentUserGuilds => {
+                let number = |name: &str| call.query(name)?.parse::<u64>().ok();
+                let after = number("after").unwrap_or(0);
+                let limit = usize::try_from(number("limit").unwrap_or(200).min(200)).unwrap_or(200);
+                let page = own_guilds(world).filter(|guild| guild.id.0 > after).take(limit);
+                page.map(|guild| own_guild(world, guild)).collect()
+            }
             Route::User(user) => world.show_user(user)?,
             // Whether it exists is not for everybody to know.
             Route::Guild(id) => shapes::guild(world.guild(id).map_err(|_| Refusal::unknown_guild())?),
@@ -214,6 +225,7 @@ impl DiscordSide {
             Route::EditMember(guild, user) => world.edit_member(guild, user, Form::read(call)?, now)?,
             Route::VoiceState(guild, user) => world.show_voice_state(guild, user)?,
             Route::OwnVoiceState(guild) => world.show_voice_state(guild, world.caller)?,
+            Route::Say(saying) => return self.talk.answer(world, saying, call, now),
         };
         Ok(Answer::json(StatusCode::OK, &body))
     }
@@ -235,7 +247,7 @@ fn own_guild(world: &Discord, guild: &world::Guild) -> Value {
 }
 
 /// A 429. Whole seconds in the header, rounded up; the exact time in the body (Discord docs, Rate Limits).
-fn limited(wait: Duration, code: Option<u32>, scope: &'static str) -> Answer {
+pub(super) fn limited(wait: Duration, code: Option<u32>, scope: &'static str) -> Answer {
     let seconds = wait.as_micros().div_ceil(1000);
     let mut body = json!({
         "message": "You are being rate limited.",
@@ -255,7 +267,7 @@ fn limited(wait: Duration, code: Option<u32>, scope: &'static str) -> Answer {
 }
 
 /// The five headers every limited answer carries.
-fn tell(answer: &mut Answer, route: Route, standing: Standing, now: Duration) {
+fn tell(answer: &mut Answer, template: &str, standing: Standing, now: Duration) {
     let reset = now + standing.reset_after;
     answer.set("x-ratelimit-limit", standing.limit);
     answer.set("x-ratelimit-remaining", standing.remaining);
@@ -267,12 +279,12 @@ fn tell(answer: &mut Answer, route: Route, standing: Standing, now: Duration) {
         "x-ratelimit-reset-after",
         format!("{:.3}", standing.reset_after.as_secs_f64()),
     );
-    answer.set("x-ratelimit-bucket", bucket_name(route));
+    answer.set("x-ratelimit-bucket", bucket_name(template));
 }
 
 /// Opaque, the same for all top-level ids of a route.
-fn bucket_name(route: Route) -> String {
-    let digest = Sha256::digest(route.template());
+fn bucket_name(template: &str) -> String {
+    let digest = Sha256::digest(template);
     digest.iter().take(16).fold(String::new(), |mut name, byte| {
         // Writing to a String cannot fail.
         let _ = write!(name, "{byte:02x}");

@@ -20,6 +20,7 @@ impl Bits {
     pub const ADMINISTRATOR: Self = Self(1 << 3);
     pub const MANAGE_CHANNELS: Self = Self(1 << 4);
     pub const VIEW_CHANNEL: Self = Self(1 << 10);
+    pub const SEND_MESSAGES: Self = Self(1 << 11);
     pub const CONNECT: Self = Self(1 << 20);
     pub const MUTE_MEMBERS: Self = Self(1 << 22);
     pub const DEAFEN_MEMBERS: Self = Self(1 << 23);

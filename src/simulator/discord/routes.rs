@@ -6,11 +6,12 @@ use super::{
     errors::Refusal,
     limits::{Limits, Rate},
     snowflake::Snowflake,
+    talk::routes::Saying,
 };
 
 /// A request the simulator knows, with the ids in its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
+pub(super) enum Route<'a> {
     Gateway,
     GatewayBot,
     Application,
@@ -30,6 +31,8 @@ pub(super) enum Route {
     EditMember(Snowflake, Snowflake),
     VoiceState(Snowflake, Snowflake),
     OwnVoiceState(Snowflake),
+    /// Messages, commands, and answers to people.
+    Say(Saying<'a>),
 }
 
 /// Why a request is none of these.
@@ -43,14 +46,16 @@ pub(super) enum Miss {
     Refused(Refusal),
 }
 
-impl Route {
-    /// Reads `/guilds/1000/channels`, without the API prefix.
-    pub(super) fn read(method: &Method, path: &str) -> Result<Self, Miss> {
-        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+impl<'a> Route<'a> {
+    /// Reads the segments of `/guilds/1000/channels`, without the API prefix.
+    pub(super) fn read(method: &Method, segments: &[&'a str]) -> Result<Self, Miss> {
+        if let Some(saying) = Saying::read(method.as_str(), segments)? {
+            return Ok(Self::Say(saying));
+        }
         let guild = |text| id("guild_id", text);
         let channel = |text| id("channel_id", text);
         let user = |text| id("user_id", text);
-        Ok(match (method.as_str(), segments.as_slice()) {
+        Ok(match (method.as_str(), segments) {
             ("GET", ["gateway"]) => Self::Gateway,
             ("GET", ["gateway", "bot"]) => Self::GatewayBot,
             ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => Self::Application,
@@ -99,6 +104,7 @@ impl Route {
             Self::EditMember(..) => "PATCH /guilds/{guild_id}/members/{user_id}",
             Self::VoiceState(..) => "GET /guilds/{guild_id}/voice-states/{user_id}",
             Self::OwnVoiceState(_) => "GET /guilds/{guild_id}/voice-states/@me",
+            Self::Say(saying) => saying.template(),
         }
     }
 
@@ -124,6 +130,7 @@ impl Route {
             | Self::EditMember(id, _)
             | Self::VoiceState(id, _)
             | Self::OwnVoiceState(id) => Some(id),
+            Self::Say(saying) => saying.top_level(),
         }
     }
 
@@ -134,12 +141,27 @@ impl Route {
             Self::EditChannel(_) => limits.channel_edit,
             Self::DeleteChannel(_) => limits.channel_delete,
             Self::PutOverwrite(..) | Self::DeleteOverwrite(..) => limits.overwrite_edit,
+            Self::Say(saying) => saying.rate(limits),
             _ => limits.other,
         }
     }
+
+    /// Whether it asks for no bot's token: it is everybody's, or has a token of its own.
+    pub(super) fn is_open(self) -> bool {
+        match self {
+            Self::Gateway => true,
+            Self::Say(saying) => saying.is_open(),
+            _ => false,
+        }
+    }
+
+    /// Whether it counts among the requests of a second (Discord docs, Rate Limits: interactions don't).
+    pub(super) fn is_global(self) -> bool {
+        !matches!(self, Self::Say(saying) if saying.is_open())
+    }
 }
 
-fn id(field: &str, text: &str) -> Result<Snowflake, Miss> {
+pub(super) fn id(field: &str, text: &str) -> Result<Snowflake, Miss> {
     let message = format!("Value \"{text}\" is not snowflake.");
     text.parse()
         .map_err(|_| Miss::Refused(Refusal::field(field, "NUMBER_TYPE_COERCE", &message)))

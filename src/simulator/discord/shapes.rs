@@ -160,7 +160,6 @@ pub(super) fn role(role: &Role) -> Value {
     let mut body = json!({
         "id": role.id,
         "name": role.name,
-        "description": null,
         "permissions": role.permissions,
         "position": role.position,
         "color": 0,
@@ -200,7 +199,7 @@ pub(super) fn guild(guild: &Guild) -> Value {
 /// OpenAPI `PrivateApplicationResponse`; the application has the bot's id, as new applications do.
 pub(super) fn application(bot: &Bot, guilds: usize, redirects: &[String], interactions: Option<&str>) -> Value {
     json!({
-        "id": bot.id, "name": bot.name, "icon": null, "description": "", "type": null, "summary": "",
+        "id": bot.id, "name": bot.name, "icon": null, "description": "", "type": null,
         "bot": bot_user(bot), "bot_public": false, "bot_require_code_grant": false,
         "verify_key": Talk::public_key(), "flags": 0, "flags_new": "0", "owner": bot_user(bot), "team": null,
         "redirect_uris": redirects, "interactions_endpoint_url": interactions, "role_connections_verification_url": null,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster::simulator::{Ask, Asked, ControlError};
+use muster::simulator::{Ask, Asked, ControlError, Limits};
 use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -14,6 +14,9 @@ use twilight_model::{
 use super::*;
 
 const COMMANDS: &str = "/applications/900000000000000001/commands";
+
+/// What Muster asks for, SEND_MESSAGES and READ_MESSAGE_HISTORY.
+const MAY_WRITE: u64 = 53_546_512;
 
 /// A simulator with commands, the application connected, and a client for its answers.
 struct Talking {
@@ -39,7 +42,12 @@ fn commands() -> Value {
 
 impl Talking {
     async fn start() -> Self {
-        let simulator = start(json!({})).await;
+        Self::with(json!({})).await
+    }
+
+    async fn with(extra: Value) -> Self {
+        let simulator = start(extra).await;
+        simulator.set_bot_permissions(GUILD, MAY_WRITE).unwrap();
         let gateway = Client::ready(&simulator).await;
         let talking = Self {
             simulator,
@@ -52,9 +60,14 @@ impl Talking {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let addresses = self.simulator.addresses();
-        let mut request = self.http.request(method, format!("{}{path}", addresses.discord_api));
-        request = request.header("authorization", format!("Bot {}", addresses.bot_token));
+        let token = &self.simulator.addresses().bot_token;
+        self.call_as(token, method, path, body).await
+    }
+
+    async fn call_as(&self, token: &str, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let api = &self.simulator.addresses().discord_api;
+        let mut request = self.http.request(method, format!("{api}{path}"));
+        request = request.header("authorization", format!("Bot {token}"));
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -361,6 +374,8 @@ async fn an_answer_must_fit_the_question_and_say_something() {
 #[tokio::test]
 async fn direct_messages_reach_who_takes_them() {
     let talking = Talking::start().await;
+    let (status, body) = talking.call(Method::POST, "/users/@me/channels", Some(json!({}))).await;
+    assert_eq!((status, &body["code"]), (400, &json!(50035)));
     let open = json!({ "recipient_id": "2003" });
     let (_, channel) = talking.call(Method::POST, "/users/@me/channels", Some(open)).await;
     let path = format!("/channels/{}/messages", channel["id"].as_str().unwrap());
@@ -378,4 +393,56 @@ async fn direct_messages_reach_who_takes_them() {
         .call(Method::POST, &path, Some(json!({ "content": "Hello" })))
         .await;
     assert_eq!((status, &body["code"]), (403, &json!(50007)));
+}
+
+#[tokio::test]
+async fn a_message_needs_the_permission_and_is_changed_by_who_wrote_it() {
+    let mover = json!({ "id": "900000000000000002", "name": "Mover", "token": "mover-token", "permissions": "3072" });
+    let talking = Talking::with(json!({ "bots": [mover] })).await;
+    let path = "/channels/1012/messages";
+    let (status, posted) = talking
+        .call(Method::POST, path, Some(json!({ "content": "Hello" })))
+        .await;
+    assert_eq!((status, &posted["author"]["id"]), (200, &json!(BOT)));
+    let one = format!("{path}/{}", posted["id"].as_str().unwrap());
+    assert_eq!(talking.call(Method::GET, &one, None).await.1["content"], "Hello");
+    let (status, body) = talking
+        .call_as("mover-token", Method::PATCH, &one, Some(json!({ "content": "Mine" })))
+        .await;
+    assert_eq!((status, &body["code"]), (403, &json!(50005)));
+    let (status, body) = talking.call(Method::POST, path, Some(json!({ "embeds": [] }))).await;
+    assert_eq!((status, &body["code"]), (400, &json!(50006)));
+    let (status, body) = talking
+        .call(Method::POST, "/channels/1010/messages", Some(json!({ "content": "x" })))
+        .await;
+    assert_eq!((status, &body["code"]), (400, &json!(50008)), "a category");
+
+    talking.simulator.set_bot_permissions(GUILD, 53_478_928).unwrap();
+    let (status, body) = talking.call(Method::POST, path, Some(json!({ "content": "x" }))).await;
+    assert_eq!((status, &body["code"]), (403, &json!(50013)), "without SEND_MESSAGES");
+    let overwrites = json!([{ "id": GUILD, "type": 0, "deny": "1024" }]);
+    talking.simulator.set_overwrites("1012", &overwrites).unwrap();
+    let (status, body) = talking.call(Method::GET, &one, None).await;
+    assert_eq!((status, &body["code"]), (403, &json!(50001)), "without VIEW_CHANNEL");
+}
+
+#[tokio::test]
+async fn answers_to_people_are_not_bound_to_the_second_but_each_has_its_bucket() {
+    let talking = Talking::with(json!({ "limits": { "follow_up": { "limit": 2, "per_ms": 600_000 } } })).await;
+    let limits = Limits {
+        global_per_second: 0,
+        ..talking.simulator.limits()
+    };
+    talking.simulator.set_limits(limits);
+    assert_eq!(talking.call(Method::GET, "/users/@me", None).await.0, 429);
+    for text in ["One", "Two"] {
+        let (told, _) = talking.ask_and_answer(&ask("2003", "link"), says(text)).await;
+        let original = webhook(&told, "@original");
+        for left in [200, 200, 429] {
+            let edit = talking
+                .call(Method::PATCH, &original, Some(json!({ "content": "x" })))
+                .await;
+            assert_eq!(edit.0, left, "{}", edit.1);
+        }
+    }
 }

@@ -13,6 +13,7 @@ use crate::simulator::{
         errors::Refusal,
         limited, permissions, shapes,
         snowflake::Snowflake,
+        tell,
         world::{Discord, Guild},
     },
     exchange::{Answer, Call},
@@ -58,11 +59,14 @@ impl OAuth {
             ("GET", "/users/@me/guilds") if scoped("guilds") => {
                 let rate = self.file.guild_list;
                 let standing = self.guild_lists.entry(user).or_default().take(rate, now);
-                if !standing.retry_after.is_zero() {
-                    return known(limited(standing.retry_after, None, "user"));
-                }
-                let guilds = world.guilds.values().filter_map(|guild| shown(guild, user));
-                ok(&guilds.take(GUILDS).collect())
+                let mut answer = if standing.retry_after.is_zero() {
+                    let guilds = world.guilds.values().filter_map(|guild| shown(guild, user));
+                    Answer::json(StatusCode::OK, &guilds.take(GUILDS).collect())
+                } else {
+                    limited(standing.retry_after, None, "user")
+                };
+                tell(&mut answer, "GET /users/@me/guilds", standing, now);
+                known(answer)
             }
             ("GET", "/oauth2/@me") => {
                 let body = self.authorization(world, grant);

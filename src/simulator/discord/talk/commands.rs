@@ -5,39 +5,76 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::{Talk, body, snowflake};
+use super::{Talk, body};
 use crate::simulator::{
-    discord::{errors::Refusal, world::Discord},
+    discord::{errors::Refusal, snowflake::Snowflake, world::Discord},
     exchange::{Answer, Call},
 };
 
 impl Talk {
+    pub(super) fn list_commands(
+        &self,
+        world: &Discord,
+        application: Snowflake,
+        guild: Option<Snowflake>,
+    ) -> Result<Answer, Refusal> {
+        own(world, application)?;
+        Ok(Answer::json(StatusCode::OK, &json!(self.commands(guild))))
+    }
+
     pub(super) fn set_commands(
         &mut self,
         world: &mut Discord,
         call: &Call,
-        application: &str,
-        guild: Option<&str>,
+        (application, guild): (Snowflake, Option<Snowflake>),
         now: Duration,
     ) -> Result<Answer, Refusal> {
-        if snowflake("application_id", application)? != world.bot.id {
-            return Err(Refusal::unknown_application());
+        own(world, application)?;
+        if let Some(guild) = guild {
+            world.guild(guild)?;
         }
-        let guild = guild.map(|id| snowflake("guild_id", id)).transpose()?;
         let body = body::read(call)?;
-        let mut commands = body.as_array().cloned().unwrap_or_default();
+        let Value::Array(mut commands) = body else {
+            return Err(Refusal::form(
+                json!({ "_errors": [{ "code": "LIST_TYPE_CONVERT", "message": "Only iterables" }] }),
+            ));
+        };
         for (at, command) in commands.iter_mut().enumerate() {
             check(command).map_err(|why| Refusal::form(json!({ at.to_string(): why })))?;
+            let known = [
+                ("type", json!(1)),
+                ("default_member_permissions", Value::Null),
+                ("nsfw", json!(false)),
+                ("integration_types", json!([0])),
+                ("contexts", Value::Null),
+            ];
+            for (name, value) in known {
+                if command.get(name).is_none() {
+                    command[name] = value;
+                }
+            }
             command["id"] = json!(world.mint.mint(now));
             command["application_id"] = json!(world.bot.id);
             command["version"] = json!(world.mint.mint(now));
+            if let Some(guild) = guild {
+                command["guild_id"] = json!(guild);
+            }
         }
         self.commands.insert(guild, commands.clone());
         Ok(Answer::json(StatusCode::OK, &json!(commands)))
     }
 
-    pub(in crate::simulator) fn commands(&self, guild: Option<crate::simulator::Snowflake>) -> Vec<Value> {
+    pub(in crate::simulator) fn commands(&self, guild: Option<Snowflake>) -> Vec<Value> {
         self.commands.get(&guild).cloned().unwrap_or_default()
+    }
+}
+
+/// Only the first bot's application has commands.
+fn own(world: &Discord, application: Snowflake) -> Result<(), Refusal> {
+    if application == world.bot.id && world.caller == world.bot.id {
+        Ok(())
+    } else {
+        Err(Refusal::unknown_application())
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     pending::{
         At, BUTTON, CHOICES, COMMAND, DEFERRED, DEFERRED_UPDATE, FIRST_WITHIN, MESSAGE, Said, TOKEN_LASTS, UPDATE,
     },
-    snowflake,
+    routes::Webhook,
 };
 use crate::simulator::{
     discord::{errors::Refusal, snowflake::Snowflake, world::Discord},
@@ -19,6 +19,9 @@ use crate::simulator::{
 
 /// Flag 64: only who asked sees it.
 const EPHEMERAL: u64 = 64;
+
+/// A message of an interaction's; `@original` when it isn't named.
+type Which<'a> = (Webhook<'a>, Option<Snowflake>);
 
 /// The interaction that an application speaks of by its token, and which of the messages.
 struct Spot {
@@ -31,18 +34,19 @@ impl Talk {
         &mut self,
         world: &mut Discord,
         call: &Call,
-        id: &str,
-        token: &str,
+        (id, token): (Snowflake, &str),
         now: Duration,
     ) -> Result<Answer, Refusal> {
-        let id = snowflake("interaction_id", id)?;
         let body = body::read(call)?;
         let pending = self.asked.get(&id).ok_or_else(Refusal::unknown_interaction)?;
         if pending.token != token {
             return Err(Refusal::unknown_interaction());
         }
         self.first_answer(world, id, &body, now)?;
-        if call.query("with_response").as_deref() != Some("true") {
+        let wants = call
+            .query("with_response")
+            .is_some_and(|value| matches!(value.as_str(), "true" | "True" | "1"));
+        if !wants {
             return Ok(Answer::empty(StatusCode::NO_CONTENT));
         }
         let pending = &self.asked[&id];
@@ -121,11 +125,11 @@ impl Talk {
         Ok(())
     }
 
-    fn by_token(&mut self, world: &Discord, app: &str, token: &str, now: Duration) -> Result<Snowflake, Refusal> {
-        if snowflake("webhook_id", app)? != world.bot.id {
+    fn by_token(&self, world: &Discord, webhook: Webhook<'_>, now: Duration) -> Result<Snowflake, Refusal> {
+        if webhook.application != world.bot.id {
             return Err(Refusal::unknown_webhook());
         }
-        let found = self.asked.iter().find(|(_, pending)| pending.token == token);
+        let found = self.asked.iter().find(|(_, pending)| pending.token == webhook.token);
         let (id, pending) = found.ok_or_else(Refusal::unknown_webhook)?;
         if now > pending.at + TOKEN_LASTS {
             return Err(Refusal::invalid_webhook_token());
@@ -136,12 +140,10 @@ impl Talk {
         Ok(*id)
     }
 
-    fn spot(&mut self, world: &Discord, path: [&str; 3], now: Duration) -> Result<Spot, Refusal> {
-        let [app, token, message] = path;
-        let interaction = self.by_token(world, app, token, now)?;
+    fn spot(&self, world: &Discord, (webhook, message): Which<'_>, now: Duration) -> Result<Spot, Refusal> {
+        let interaction = self.by_token(world, webhook, now)?;
         let pending = &self.asked[&interaction];
-        let at = if message != "@original" {
-            let id = snowflake("message_id", message)?;
+        let at = if let Some(id) = message {
             let index = pending.said.iter().position(|said| said.id == id);
             index.map(|index| At::Answer(interaction, index))
         } else if pending.changes_the_message() {
@@ -157,8 +159,8 @@ impl Talk {
         Ok(Spot { interaction, at })
     }
 
-    pub(super) fn show_answer(&mut self, world: &Discord, path: [&str; 3], now: Duration) -> Result<Answer, Refusal> {
-        let spot = self.spot(world, path, now)?;
+    pub(super) fn show_answer(&mut self, world: &Discord, which: Which<'_>, now: Duration) -> Result<Answer, Refusal> {
+        let spot = self.spot(world, which, now)?;
         let message = self.show(world, spot.at).ok_or_else(Refusal::unknown_message)?;
         Ok(Answer::json(StatusCode::OK, &message))
     }
@@ -167,10 +169,10 @@ impl Talk {
         &mut self,
         world: &Discord,
         call: &Call,
-        path: [&str; 3],
+        which: Which<'_>,
         now: Duration,
     ) -> Result<Answer, Refusal> {
-        let spot = self.spot(world, path, now)?;
+        let spot = self.spot(world, which, now)?;
         let body = body::read(call)?;
         body::check(&body)?;
         if let Some(pending) = self.asked.get_mut(&spot.interaction) {
@@ -181,8 +183,13 @@ impl Talk {
         Ok(Answer::json(StatusCode::OK, &message))
     }
 
-    pub(super) fn delete_answer(&mut self, world: &Discord, path: [&str; 3], now: Duration) -> Result<Answer, Refusal> {
-        match self.spot(world, path, now)?.at {
+    pub(super) fn delete_answer(
+        &mut self,
+        world: &Discord,
+        which: Which<'_>,
+        now: Duration,
+    ) -> Result<Answer, Refusal> {
+        match self.spot(world, which, now)?.at {
             At::Answer(id, index) => {
                 let pending = self.asked.get_mut(&id);
                 if let Some(said) = pending.and_then(|pending| pending.said.get_mut(index)) {
@@ -203,11 +210,10 @@ impl Talk {
         &mut self,
         world: &mut Discord,
         call: &Call,
-        app: &str,
-        token: &str,
+        webhook: Webhook<'_>,
         now: Duration,
     ) -> Result<Answer, Refusal> {
-        let interaction = self.by_token(world, app, token, now)?;
+        let interaction = self.by_token(world, webhook, now)?;
         let body = body::read(call)?;
         body::check(&body)?;
         body::check_not_empty(&body)?;

@@ -8,17 +8,33 @@ use serde_json::{Value, json};
 use super::{
     Post, Talk, body,
     pending::{At, BUTTON, Pending, Said},
-    snowflake,
 };
 use crate::simulator::{
-    discord::{errors::Refusal, shapes, snowflake::Snowflake, world::Discord},
+    discord::{
+        errors::Refusal,
+        permissions::Bits,
+        shapes,
+        snowflake::Snowflake,
+        world::{Bot, Discord, Kind},
+    },
     exchange::{Answer, Call},
 };
 
 impl Talk {
     pub(super) fn open_direct(&mut self, world: &mut Discord, call: &Call, now: Duration) -> Result<Answer, Refusal> {
         let body = body::read(call)?;
-        let user = snowflake("recipient_id", body["recipient_id"].as_str().unwrap_or_default())?;
+        // Text or a number: libraries differ.
+        let text = body["recipient_id"]
+            .as_str()
+            .map_or_else(|| body["recipient_id"].to_string(), str::to_owned);
+        let wrong = |_| {
+            Refusal::field(
+                "recipient_id",
+                "NUMBER_TYPE_COERCE",
+                &format!("Value \"{text}\" is not snowflake."),
+            )
+        };
+        let user: Snowflake = text.parse().map_err(wrong)?;
         if world.deleted_users.contains(&user) {
             return Err(Refusal::unknown_user());
         }
@@ -40,11 +56,10 @@ impl Talk {
         &mut self,
         world: &mut Discord,
         call: &Call,
-        channel: &str,
+        channel: Snowflake,
         now: Duration,
     ) -> Result<Answer, Refusal> {
-        let channel = snowflake("channel_id", channel)?;
-        let to = self.place(world, channel)?;
+        let to = self.place(world, channel, Bits::SEND_MESSAGES)?;
         let shared = |user: &Snowflake| world.guilds.values().any(|guild| guild.members.contains_key(user));
         if let Some(user) = to
             && (self.closed.contains(&user) || !shared(&user))
@@ -57,6 +72,7 @@ impl Talk {
         let post = Post {
             id: world.mint.mint(now),
             channel_id: channel,
+            author: world.caller,
             to,
             content: body["content"].as_str().unwrap_or_default().to_owned(),
             embeds: body["embeds"].clone(),
@@ -69,36 +85,59 @@ impl Talk {
         Ok(answer)
     }
 
-    pub(super) fn edit(&mut self, world: &Discord, call: &Call, channel: &str, id: &str) -> Result<Answer, Refusal> {
+    pub(super) fn show_message(
+        &mut self,
+        world: &Discord,
+        channel: Snowflake,
+        id: Snowflake,
+    ) -> Result<Answer, Refusal> {
+        let post = self.find(world, channel, id)?;
+        Ok(Answer::json(StatusCode::OK, &message(post, world)))
+    }
+
+    pub(super) fn edit(
+        &mut self,
+        world: &Discord,
+        call: &Call,
+        channel: Snowflake,
+        id: Snowflake,
+    ) -> Result<Answer, Refusal> {
         let body = body::read(call)?;
         body::check(&body)?;
         let post = self.find(world, channel, id)?;
+        if post.author != world.caller {
+            return Err(Refusal::not_the_author());
+        }
         post.change(&body);
         Ok(Answer::json(StatusCode::OK, &message(post, world)))
     }
 
-    pub(super) fn delete(&mut self, world: &Discord, channel: &str, id: &str) -> Result<Answer, Refusal> {
-        self.find(world, channel, id)?.deleted = true;
+    pub(super) fn delete(&mut self, world: &Discord, channel: Snowflake, id: Snowflake) -> Result<Answer, Refusal> {
+        let post = self.find(world, channel, id)?;
+        if post.author != world.caller {
+            return Err(Refusal::not_modelled("the deletion of somebody else's message"));
+        }
+        post.deleted = true;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     }
 
-    fn find(&mut self, world: &Discord, channel: &str, id: &str) -> Result<&mut Post, Refusal> {
-        let (channel, id) = (snowflake("channel_id", channel)?, snowflake("message_id", id)?);
-        self.place(world, channel)?;
+    fn find(&mut self, world: &Discord, channel: Snowflake, id: Snowflake) -> Result<&mut Post, Refusal> {
+        self.place(world, channel, Bits::VIEW_CHANNEL)?;
         let mut posts = self.posts.iter_mut();
         let post = posts.find(|post| post.id == id && post.channel_id == channel && !post.deleted);
         post.ok_or_else(Refusal::unknown_message)
     }
 
-    /// Whose direct channel it is; none for one of a guild's.
-    fn place(&self, world: &Discord, channel: Snowflake) -> Result<Option<Snowflake>, Refusal> {
+    /// Whose direct channel it is; none for one of a guild's, where the bot needs these permissions.
+    fn place(&self, world: &Discord, channel: Snowflake, wanted: Bits) -> Result<Option<Snowflake>, Refusal> {
         if let Some(user) = self.direct.get(&channel) {
             return Ok(Some(*user));
         }
-        match world.guild_of(channel) {
-            Some(_) => Ok(None),
-            None => Err(Refusal::unknown_channel()),
+        let (_, channel) = world.channel_for(channel, wanted)?;
+        if channel.kind == Kind::Category {
+            return Err(Refusal::not_a_text_channel());
         }
+        Ok(None)
     }
 }
 
@@ -121,14 +160,15 @@ impl Post {
 pub(super) fn message(post: &Post, world: &Discord) -> Value {
     let edited = (post.edits > 0).then_some(shapes::JOINED_AT);
     let said = json!({ "content": post.content, "embeds": post.embeds, "components": post.components });
-    let mut body = written(world, post.id, &said, edited);
+    let author = world.bots().find(|bot| bot.id == post.author).unwrap_or(&world.bot);
+    let mut body = written(author, post.id, &said, edited);
     body["channel_id"] = json!(post.channel_id);
     body
 }
 
 /// The same of an answer to an interaction.
 pub(super) fn answer(world: &Discord, interaction: Snowflake, asked: &Pending, said: &Said) -> Value {
-    let mut body = written(world, said.id, &said.body, None);
+    let mut body = written(&world.bot, said.id, &said.body, None);
     // EPHEMERAL and LOADING.
     let flags = u64::from(said.private) << 6 | u64::from(said.thinking) << 7;
     let guild = world.guild_of(asked.channel).map(|guild| guild.id);
@@ -159,12 +199,26 @@ pub(super) fn answer(world: &Discord, interaction: Snowflake, asked: &Pending, s
     body
 }
 
-fn written(world: &Discord, id: Snowflake, said: &Value, edited: Option<&str>) -> Value {
+fn written(author: &Bot, id: Snowflake, said: &Value, edited: Option<&str>) -> Value {
     let list = |name: &str| said[name].as_array().cloned().unwrap_or_default();
     json!({
         "id": id, "content": said["content"].as_str().unwrap_or_default(), "type": 0, "flags": 0,
-        "author": shapes::bot_user(&world.bot), "timestamp": shapes::JOINED_AT, "edited_timestamp": edited,
+        "author": shapes::bot_user(author), "timestamp": shapes::JOINED_AT, "edited_timestamp": edited,
         "tts": false, "mention_everyone": false, "mentions": [], "mention_roles": [], "attachments": [],
-        "embeds": list("embeds"), "pinned": false, "components": list("components"),
+        "embeds": list("embeds"), "pinned": false, "components": numbered(list("components"), &mut 0),
     })
+}
+
+/// Components without an id get one, counted through the message (Discord docs, Component Reference).
+fn numbered(mut components: Vec<Value>, last: &mut u64) -> Vec<Value> {
+    for component in &mut components {
+        *last += 1;
+        if component["id"].as_u64().is_none_or(|id| id == 0) {
+            component["id"] = json!(*last);
+        }
+        if let Some(inner) = component["components"].as_array() {
+            component["components"] = json!(numbered(inner.clone(), last));
+        }
+    }
+    components
 }

@@ -1,5 +1,5 @@
-//! What an application says to people: messages in channels, direct messages, commands and the answers to them. Without reactions, threads, embeds
-//! looked into, or limits of its own (set a fault for those).
+//! What an application says to people: messages in channels, direct messages, commands and the answers to them. Without reactions, threads, or embeds
+//! looked into.
 
 pub(in crate::simulator) mod ask;
 mod body;
@@ -8,6 +8,7 @@ mod interactions;
 mod messages;
 mod options;
 pub(in crate::simulator) mod pending;
+pub(super) mod routes;
 mod signing;
 
 use std::{
@@ -15,13 +16,13 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
 use ed25519_dalek::SigningKey;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub use self::ask::{Ask, Asked, Signature};
-use super::{Answered, errors::Refusal, snowflake::Snowflake, world::Discord};
+use self::routes::Saying;
+use super::{errors::Refusal, snowflake::Snowflake, world::Discord};
 use crate::simulator::exchange::{Answer, Call};
 
 /// The same in every world, so that settings can be written down.
@@ -48,6 +49,8 @@ pub(in crate::simulator) struct Talk {
 pub struct Post {
     pub id: Snowflake,
     pub channel_id: Snowflake,
+    /// The bot that wrote it.
+    pub author: Snowflake,
     /// Whom it was for, when it is a direct message.
     pub to: Option<Snowflake>,
     pub content: String,
@@ -81,49 +84,27 @@ impl Talk {
         self.posts.clone()
     }
 
-    /// Answers what belongs here; `None` for every other route.
-    pub(super) fn answer(&mut self, world: &mut Discord, call: &Call, path: &str, now: Duration) -> Option<Answered> {
-        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let token = call
-            .header("authorization")
-            .and_then(|value| value.strip_prefix("Bot "));
-        let authorized = token == Some(world.bot.token.as_str());
-        let method = call.method.as_str();
-        let result = match (method, segments.as_slice()) {
-            // Whoever has the token of an interaction may answer it.
-            ("POST", ["interactions", id, token, "callback"]) => self.callback(world, call, id, token, now),
-            ("GET", ["webhooks", app, token, "messages", id]) => self.show_answer(world, [app, token, id], now),
-            ("PATCH", ["webhooks", app, token, "messages", id]) => self.edit_answer(world, call, [app, token, id], now),
-            ("DELETE", ["webhooks", app, token, "messages", id]) => self.delete_answer(world, [app, token, id], now),
-            ("POST", ["webhooks", app, token]) => self.follow_up(world, call, app, token, now),
-            ("POST", ["users", "@me", "channels"])
-            | ("POST" | "PATCH" | "DELETE", ["channels", _, "messages", ..])
-            | ("PUT" | "GET", ["applications", _, "commands"] | ["applications", _, "guilds", _, "commands"])
-                if !authorized =>
-            {
-                Err(Refusal::unauthorized())
-            }
-            ("POST", ["users", "@me", "channels"]) => self.open_direct(world, call, now),
-            ("POST", ["channels", channel, "messages"]) => self.post(world, call, channel, now),
-            ("PATCH", ["channels", channel, "messages", id]) => self.edit(world, call, channel, id),
-            ("DELETE", ["channels", channel, "messages", id]) => self.delete(world, channel, id),
-            ("PUT", ["applications", app, "commands"]) => self.set_commands(world, call, app, None, now),
-            ("PUT", ["applications", app, "guilds", guild, "commands"]) => {
-                self.set_commands(world, call, app, Some(guild), now)
-            }
-            ("GET", ["applications", _, "commands"]) => Ok(Answer::json(StatusCode::OK, &json!(self.commands(None)))),
-            _ => return None,
-        };
-        Some((result.unwrap_or_else(Answer::from), true))
+    /// Answers what belongs here.
+    pub(super) fn answer(
+        &mut self,
+        world: &mut Discord,
+        saying: Saying<'_>,
+        call: &Call,
+        now: Duration,
+    ) -> Result<Answer, Refusal> {
+        match saying {
+            Saying::OpenDirect => self.open_direct(world, call, now),
+            Saying::Post(channel) => self.post(world, call, channel, now),
+            Saying::Message(channel, id) => self.show_message(world, channel, id),
+            Saying::EditMessage(channel, id) => self.edit(world, call, channel, id),
+            Saying::DeleteMessage(channel, id) => self.delete(world, channel, id),
+            Saying::Commands(application, guild) => self.list_commands(world, application, guild),
+            Saying::SetCommands(application, guild) => self.set_commands(world, call, (application, guild), now),
+            Saying::FirstAnswer(id, token) => self.callback(world, call, (id, token), now),
+            Saying::FollowUp(webhook) => self.follow_up(world, call, webhook, now),
+            Saying::Answer(webhook, message) => self.show_answer(world, (webhook, message), now),
+            Saying::EditAnswer(webhook, message) => self.edit_answer(world, call, (webhook, message), now),
+            Saying::DeleteAnswer(webhook, message) => self.delete_answer(world, (webhook, message), now),
+        }
     }
-}
-
-fn snowflake(name: &'static str, text: &str) -> Result<Snowflake, Refusal> {
-    text.parse().map_err(|_| {
-        Refusal::field(
-            name,
-            "NUMBER_TYPE_COERCE",
-            &format!("Value \"{text}\" is not snowflake."),
-        )
-    })
 }
