@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 
 use muster::{
     discord::{
-        Client, NewChannel, Options, Search,
+        Client, NewChannel, OldChannel, Options, Search,
         interactions::Reply,
         messages::{Message, Posted},
         oauth::OAuth,
@@ -270,7 +270,6 @@ async fn every_call_of_ours() -> Vec<Exchange> {
         discord.guild_as(bot, guild).await.unwrap();
     }
     discord.application().await.unwrap();
-    discord.gateway().await.unwrap();
     discord.gateway_bot().await.unwrap();
     discord.own_guilds().await.unwrap();
     discord.roles(guild).await.unwrap();
@@ -282,6 +281,7 @@ async fn every_call_of_ours() -> Vec<Exchange> {
     discord.locate_member(guild, nova).await.unwrap();
     discord.locate_member(guild, nobody).await.unwrap();
 
+    let now = muster::clock::Clock::system().now();
     let new = NewChannel {
         guild,
         name: "match-0a-faction1",
@@ -289,7 +289,10 @@ async fn every_call_of_ours() -> Vec<Exchange> {
         user_limit: 5,
         bot: user(BOT.parse().unwrap()),
         access: &[nova],
+        staff: &[],
+        spectators: &[],
         reason: "match 1-0a",
+        now,
     };
     let Outcome::Created(room) = discord.create_voice_channel(&new).await.unwrap() else {
         panic!("no channel was created")
@@ -298,7 +301,7 @@ async fn every_call_of_ours() -> Vec<Exchange> {
         guild,
         name: new.name,
         category: new.category,
-        since: muster::clock::Clock::system().now() - Duration::from_secs(60),
+        since: now - Duration::from_secs(60),
         bot: new.bot,
     };
     discord.find_voice_channels(&search).await.unwrap();
@@ -307,8 +310,14 @@ async fn every_call_of_ours() -> Vec<Exchange> {
     discord.move_member(guild, nova, Some(room)).await.unwrap();
     discord.grant_access(room, user(member("rex"))).await.unwrap();
     discord.revoke_access(room, user(member("rex"))).await.unwrap();
-    discord.delete_channel(room, "match 1-0a is over").await.unwrap();
-    discord.delete_channel(room, "match 1-0a is over").await.unwrap();
+    let old = OldChannel {
+        guild,
+        channel: room,
+        reason: "match 1-0a is over",
+        now,
+    };
+    discord.delete_channel(&old).await.unwrap();
+    discord.delete_channel(&old).await.unwrap();
 
     let embeds: [Embed; 1] = read(json!([{ "type": "rich", "title": "Match", "description": "Who is where" }]));
     let button = json!({ "type": 2, "style": 1, "label": "Move me", "custom_id": "move" });

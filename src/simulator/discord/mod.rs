@@ -191,7 +191,12 @@ impl DiscordSide {
             Route::GatewayBot => self.gateway_bot(now),
             Route::Application => {
                 let target = self.talk.target.as_deref().filter(|_| world.caller == world.bot.id);
-                shapes::application(world.calling(), own_guilds(world).count(), self.oauth.redirects(), target)
+                shapes::application(
+                    world.calling(),
+                    own_guilds(world).count(),
+                    self.oauth.redirects(),
+                    target,
+                )
             }
             Route::CurrentUser => shapes::current_user(world.calling()),
             Route::CurrentUserGuilds => {
