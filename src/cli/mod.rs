@@ -300,6 +300,9 @@ async fn jobs_command(command: JobsCommand) -> anyhow::Result<()> {
                 _ => JobKey::sync_match(&MatchId::new(&key)),
             };
             let now = Clock::system().now();
+            if let Some(id) = job.match_id() {
+                store::guild_states::note_wish(&mut conn, &id, now).await?;
+            }
             if !store::jobs::revive(&mut conn, &job, now).await? {
                 if !store::jobs::list(&mut conn).await?.iter().any(|known| known.key == job) {
                     bail!("there is no job '{key}'; `muster jobs list` shows them");

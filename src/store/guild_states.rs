@@ -8,7 +8,7 @@ use crate::{
     domain::{
         Timestamp,
         guild::{Away, Guild, Overflow},
-        ids::GuildId,
+        ids::{GuildId, MatchId},
     },
     store::{Connection, Error, convert},
 };
@@ -102,6 +102,20 @@ pub async fn note_room(connection: &mut Connection, guilds: &[GuildId], now: Tim
         on conflict (guild_id) do update set room_at = excluded.room_at",
     )
     .bind(bigints(guilds)?)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Somebody says that what stood in the way of a match is mended: what was refused in its guild is worth another try.
+pub async fn note_wish(connection: &mut Connection, id: &MatchId, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(
+        "insert into guild_states (guild_id, rights_at, room_at)
+        select guild_id, $2, $2 from matches where match_id = $1 and guild_id is not null
+        on conflict (guild_id) do update set rights_at = excluded.rights_at, room_at = excluded.room_at",
+    )
+    .bind(id.as_str())
     .bind(now)
     .execute(connection)
     .await?;
