@@ -1,13 +1,16 @@
 //! Table `guilds`: each guild's settings, one row per guild. Who changes them says which version he saw.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use sqlx::{Row, postgres::PgRow};
 
 use crate::{
     domain::{
         Timestamp,
-        ids::GuildId,
+        ids::{GuildId, RoleId},
         match_facts::Competition,
         settings::{OpenWhen, ReturnTo, Settings},
     },
@@ -53,6 +56,21 @@ pub async fn all(connection: &mut Connection) -> Result<Vec<StoredGuild>, Error>
         .fetch_all(connection)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// The staff roles of those of these guilds that have settings of their own.
+pub async fn staff_roles(
+    connection: &mut Connection,
+    guilds: &[GuildId],
+) -> Result<BTreeMap<GuildId, BTreeSet<RoleId>>, Error> {
+    let ids = guilds.iter().map(|guild| convert::to_bigint(guild.get()));
+    let rows = sqlx::query("select guild_id, staff_roles from guilds where guild_id = any ($1)")
+        .bind(ids.collect::<Result<Vec<_>, _>>()?)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row| Ok((convert::guild(row.try_get("guild_id")?)?, roles(row, "staff_roles")?)))
+        .collect()
 }
 
 /// Whose match it is, and that guild's own settings if it has any: `bound` when the match has channels in a guild already, else
@@ -145,16 +163,15 @@ pub async fn save(
     })
 }
 
+fn roles(row: &PgRow, column: &str) -> Result<BTreeSet<RoleId>, Error> {
+    let ids: Vec<i64> = row.try_get(column)?;
+    ids.into_iter().map(convert::role).collect()
+}
+
 fn read(row: &PgRow) -> Result<StoredGuild, Error> {
     let channel = |column: &str| {
         let id: Option<i64> = row.try_get(column)?;
         id.map(convert::channel).transpose()
-    };
-    let roles = |column: &str| {
-        let ids: Vec<i64> = row.try_get(column)?;
-        ids.into_iter()
-            .map(convert::role)
-            .collect::<Result<BTreeSet<_>, Error>>()
     };
     let seconds = |column: &str| {
         let seconds: i64 = row.try_get(column)?;
@@ -170,8 +187,8 @@ fn read(row: &PgRow) -> Result<StoredGuild, Error> {
             overflow_name: row.try_get("overflow_name")?,
             lobby: channel("lobby_id")?,
             source_channels: sources.into_iter().map(convert::channel).collect::<Result<_, _>>()?,
-            staff_roles: roles("staff_roles")?,
-            spectator_roles: roles("spectator_roles")?,
+            staff_roles: roles(row, "staff_roles")?,
+            spectator_roles: roles(row, "spectator_roles")?,
             user_limit: u16::try_from(limit).unwrap_or(0),
             name_template: row.try_get("name_template")?,
             open_when: convert::word(row.try_get("open_when")?, OpenWhen::parse)?,

@@ -235,7 +235,7 @@ fn help_names_every_variable_and_hides_the_values_of_secrets() {
     }
     assert_eq!(
         command.get_arguments().filter(|arg| arg.get_env().is_some()).count(),
-        35
+        49
     );
 }
 

@@ -10,10 +10,17 @@ use tokio::time::timeout;
 use tracing::warn;
 use utoipa::ToSchema;
 
-use crate::web::{
-    access::Access,
-    auth::{Admin, roles::Role, session::Session},
-    refused::{Refusals, Refused},
+use crate::{
+    domain::ids::GuildId,
+    web::{
+        access::Access,
+        auth::{
+            Admin,
+            roles::{Role, managers_role},
+            session::Session,
+        },
+        refused::{Refusals, Refused},
+    },
 };
 
 /// For finding out somebody's role in one server, while others are asked about at the same time.
@@ -38,11 +45,20 @@ pub struct GuildBody {
 /// All servers of a person, each with his role, found out at the same time.
 pub async fn of_user(admin: &Admin, session: &Session) -> Result<Vec<GuildBody>, Refused> {
     let (own, installed) = tokio::try_join!(admin.guilds_of(session.user), admin.installed())?;
+    let ids: Vec<GuildId> = own.guilds.iter().map(|guild| guild.id).collect();
+    let staff = admin.staff_roles(&ids).await?;
+    let staff = &staff;
     let bodies = own.guilds.iter().map(|guild| {
         let installed = installed.guilds.contains(&guild.id);
         async move {
+            let role = async {
+                match managers_role(guild) {
+                    Some(role) => Ok(role),
+                    None => admin.members_role(session.user, guild.id, staff).await,
+                }
+            };
             // One slow answer must not hold up all the others.
-            let role = match timeout(ROLE_WITHIN, admin.role_of(session.user, guild)).await {
+            let role = match timeout(ROLE_WITHIN, role).await {
                 Ok(Ok(role)) => Some(role),
                 Ok(Err(_)) => None,
                 Err(_) => {

@@ -1,6 +1,10 @@
 //! What somebody may do in a guild: owner, admin, staff, viewer or nothing, from Discord's own data, at most a minute old.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +13,7 @@ use crate::{
     discord::oauth::OwnGuild,
     domain::{
         Timestamp,
-        ids::{GuildId, UserId},
+        ids::{GuildId, RoleId, UserId},
         settings::Settings,
     },
     store,
@@ -55,6 +59,20 @@ pub struct RolesOf {
 pub struct InstalledIn {
     at: Timestamp,
     pub guilds: Vec<GuildId>,
+}
+
+/// Which roles make somebody staff where.
+pub type StaffRoles = BTreeMap<GuildId, BTreeSet<RoleId>>;
+
+/// Owner or admin, from what Discord says of a person's guilds; None for other members.
+pub fn managers_role(own: &OwnGuild) -> Option<Role> {
+    if own.owner {
+        Some(Role::Owner)
+    } else if own.permissions & (ADMINISTRATOR | MANAGE_GUILD) != 0 {
+        Some(Role::Admin)
+    } else {
+        None
+    }
 }
 
 impl Admin {
@@ -133,34 +151,38 @@ impl Admin {
     /// What somebody may do in a guild.
     pub async fn role_in(&self, user: UserId, guild: GuildId) -> Result<Role, Refused> {
         let own = self.guilds_of(user).await?;
-        match own.guilds.iter().find(|own| own.id == guild) {
-            Some(own) => self.role_of(user, own).await,
-            None => Ok(Role::None),
+        let Some(own) = own.guilds.iter().find(|own| own.id == guild) else {
+            return Ok(Role::None);
+        };
+        if let Some(role) = managers_role(own) {
+            return Ok(role);
         }
+        let staff = self.staff_roles(&[guild]).await?;
+        self.members_role(user, guild, &staff).await
     }
 
-    pub async fn role_of(&self, user: UserId, own: &OwnGuild) -> Result<Role, Refused> {
-        if own.owner {
-            return Ok(Role::Owner);
-        }
-        if own.permissions & (ADMINISTRATOR | MANAGE_GUILD) != 0 {
-            return Ok(Role::Admin);
-        }
-        let staff = self.wanted_in(own.id).await?.staff_roles;
+    /// What a member may do in a guild that he does not manage.
+    pub async fn members_role(&self, user: UserId, guild: GuildId, staff: &StaffRoles) -> Result<Role, Refused> {
+        let Some(staff) = staff.get(&guild).filter(|staff| !staff.is_empty()) else {
+            return Ok(Role::Viewer);
+        };
         // Only the bot can ask who has which role.
-        if staff.is_empty() || !self.is_installed(own.id).await? {
+        if !self.is_installed(guild).await? {
             return Ok(Role::Viewer);
         }
-        let has = self.discord_roles(user, own.id).await?;
+        let has = self.discord_roles(user, guild).await?;
         let is_staff = staff.iter().any(|role| has.roles.contains(&role.get()));
         Ok(if is_staff { Role::Staff } else { Role::Viewer })
     }
 
-    /// The guild's settings: its own, else those of the environment, else what every guild starts with.
-    pub async fn wanted_in(&self, guild: GuildId) -> Result<Settings, Refused> {
+    /// The roles that make somebody staff, as the settings of these guilds have them now.
+    pub async fn staff_roles(&self, guilds: &[GuildId]) -> Result<StaffRoles, Refused> {
         let mut connection = self.pool.acquire().await.map_err(store::Error::from)?;
-        let stored = store::guilds::load(&mut connection, guild).await?;
-        Ok(stored.map_or_else(|| self.start_of(guild), |stored| stored.settings))
+        let mut staff = store::guilds::staff_roles(&mut connection, guilds).await?;
+        if let Some(default) = self.default_guild.as_ref() {
+            staff.entry(default.guild).or_insert_with(|| default.staff_roles.clone());
+        }
+        Ok(staff)
     }
 
     /// What a guild has as long as nothing is stored for it.

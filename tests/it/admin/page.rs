@@ -1,4 +1,5 @@
 //! Signing in, looking at oneself and signing out with a real browser, from a page on a host of its own; and what a foreign page gets.
+#![expect(clippy::disallowed_methods, reason = "serves the pages of others on the side")]
 
 use std::net::SocketAddr;
 
