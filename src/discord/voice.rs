@@ -120,13 +120,13 @@ impl VoiceMap {
         }
     }
 
-    /// Makes all of a guild new; gives whose seat is another than before.
+    /// Makes all of a guild new.
     pub fn replace_guild(
         &self,
         guild: GuildId,
         seats: impl IntoIterator<Item = (UserId, ChannelId)>,
         channels: impl IntoIterator<Item = (ChannelId, Place)>,
-    ) -> Vec<UserId> {
+    ) {
         let channels = channels.into_iter().collect();
         let mut guilds = self.write();
         let anew = !guilds.contains_key(&guild);
@@ -139,20 +139,11 @@ impl VoiceMap {
             };
             (user, Seated { channel, fresh })
         };
-        let seats: HashMap<_, _> = seats.into_iter().map(seated).collect();
-        let left = known.seats.keys().filter(|user| !seats.contains_key(user));
-        let moved = |(user, now): &(&UserId, &Seated)| {
-            let before = known.seats.get(user);
-            before.is_none_or(|before| before.channel != now.channel)
-        };
-        let came = seats.iter().filter(moved);
-        let mut changed: Vec<_> = left.copied().chain(came.map(|(user, _)| *user)).collect();
-        changed.sort();
+        let seats = seats.into_iter().map(seated).collect();
         known.seats = seats;
         known.channels = channels;
         known.unavailable = false;
         known.stale = false;
-        changed
     }
 
     /// The channels of a guild, those that the bot may not see among them. None while the guild is not known.
@@ -366,7 +357,7 @@ mod tests {
             (channel(10), voice(Some(5))),
             (channel(11), voice(None)),
         ];
-        assert_eq!(map.replace_guild(guild(), seats, channels), [user(1), user(2), user(3)]);
+        map.replace_guild(guild(), seats, channels);
         map
     }
 
@@ -396,14 +387,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_picture_of_a_guild_says_whose_seat_changed() {
+    fn a_new_picture_of_a_guild_leaves_nothing_of_the_old_one() {
         let map = map();
-        let changed = map.replace_guild(
+        map.replace_guild(
             guild(),
             [(user(1), channel(10)), (user(2), channel(11)), (user(4), channel(10))],
             [(channel(10), voice(None)), (channel(11), voice(None))],
         );
-        assert_eq!(changed, [user(2), user(3), user(4)]);
+        assert_eq!(map.seated(), 3);
         assert_eq!(map.seated_in(guild(), channel(11)), [user(2)]);
         assert_eq!(map.place(guild(), channel(5)), None);
     }

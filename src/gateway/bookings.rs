@@ -74,9 +74,10 @@ pub(super) fn start(
     let work = async move {
         let mut taken = Vec::new();
         while waiting.recv_many(&mut taken, AT_ONCE).await > 0 {
-            let batch = Batch::of(&taken);
-            let mut told = false;
+            let (mut batch, mut taken_in, mut told) = (Batch::default(), 0, false);
             let booked = loop {
+                taken_in += taken.len() as u64;
+                taken.drain(..).for_each(|news| batch.add(news));
                 match batch.book(&pool, &clock).await {
                     Ok(booked) => break booked,
                     Err(error) => {
@@ -87,13 +88,16 @@ pub(super) fn start(
                         sleep(database_pause()).await;
                     }
                 }
+                // What came meanwhile goes along, so that a long absence of the database costs no more than there are people.
+                while let Ok(news) = waiting.try_recv() {
+                    taken.push(news);
+                }
             };
             if booked > 0 {
                 wake.notify_one();
             }
-            count.send_modify(|count| *count += taken.len() as u64);
+            count.send_modify(|count| *count += taken_in);
             shards.set_booked(*count.borrow());
-            taken.clear();
         }
     };
     (booker, Box::pin(work))
@@ -112,34 +116,28 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(news: &[News]) -> Self {
-        let mut batch = Self::default();
-        for news in news {
-            match news {
-                News::Seats(guild, users) => batch.moved.extend(users.iter().map(|user| (*guild, *user))),
-                News::ChannelGone(guild, channel, users) => {
-                    batch.gone.insert(*channel);
-                    batch.moved.extend(users.iter().map(|user| (*guild, *user)));
-                    batch.room.insert(*guild);
-                }
-                News::Permissions(guild) => {
-                    batch.permissions.insert(*guild);
-                }
-                News::Back(guild) => {
-                    batch.away.remove(guild);
-                    batch.back.insert(*guild);
-                }
-                News::Gone(guilds) => {
-                    for guild in guilds {
-                        batch.back.remove(guild);
-                        batch.away.insert(*guild);
-                    }
+    fn add(&mut self, news: News) {
+        match news {
+            News::Seats(guild, users) => self.moved.extend(users.into_iter().map(|user| (guild, user))),
+            News::ChannelGone(guild, channel, users) => {
+                self.gone.insert(channel);
+                self.moved.extend(users.into_iter().map(|user| (guild, user)));
+                self.room.insert(guild);
+            }
+            News::Permissions(guild) => {
+                self.permissions.insert(guild);
+            }
+            News::Back(guild) => {
+                self.away.remove(&guild);
+                self.back.insert(guild);
+            }
+            News::Gone(guilds) => {
+                for guild in guilds {
+                    self.back.remove(&guild);
+                    self.away.insert(guild);
                 }
             }
         }
-        // All their matches are booked anyway.
-        batch.moved.retain(|(guild, _)| !batch.back.contains(guild));
-        batch
     }
 
     /// How many bookings there were.
@@ -147,8 +145,15 @@ impl Batch {
         let now = clock.now();
         let connection = &mut *pool.acquire().await?;
         let mut booked = 0;
-        if !self.moved.is_empty() {
-            booked += affected::book_players(connection, &list(&self.moved), now).await?;
+        // All matches of a guild that is back are booked anyway.
+        let moved: Vec<_> = self
+            .moved
+            .iter()
+            .copied()
+            .filter(|(guild, _)| !self.back.contains(guild))
+            .collect();
+        if !moved.is_empty() {
+            booked += affected::book_players(connection, &moved, now).await?;
         }
         if !self.gone.is_empty() {
             booked += affected::book_channels(connection, &list(&self.gone), now).await?;
@@ -189,16 +194,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_is_booked_as_one_and_a_guild_that_is_back_covers_its_people() {
+    fn a_burst_is_booked_as_one() {
         let guild = |id| GuildId::new(id).unwrap();
         let user = |id| UserId::new(id).unwrap();
-        let batch = Batch::of(&[
+        let mut batch = Batch::default();
+        let burst = [
             News::Seats(guild(7), vec![user(1), user(2)]),
             News::Seats(guild(7), vec![user(1)]),
             News::Permissions(guild(7)),
-            News::Seats(guild(8), vec![user(1)]),
+            News::Permissions(guild(7)),
             News::Back(guild(8)),
-        ]);
+        ];
+        burst.into_iter().for_each(|news| batch.add(news));
         let expected = Batch {
             moved: BTreeSet::from([(guild(7), user(1)), (guild(7), user(2))]),
             permissions: BTreeSet::from([guild(7)]),

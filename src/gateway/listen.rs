@@ -278,7 +278,7 @@ impl Listener {
 
     fn tick(&mut self, saves: &mpsc::Sender<Save>) {
         if self.deaf_since.is_some_and(|since| since.elapsed() >= STALE_AFTER) {
-            self.guilds.set_stale(true);
+            self.guilds.set_stale();
         }
         // While the last one is still being written, this one waits for the next tick.
         if let Ok(room) = saves.try_reserve()
@@ -294,7 +294,9 @@ impl Listener {
         if self.saved.as_ref() == Some(&session) {
             return None;
         }
-        let whole = self.saved.replace(session.clone()).is_none();
+        // Of a new session's guilds each is told anew.
+        let before = self.saved.replace(session.clone());
+        let whole = before.is_none_or(|before| before.id != session.id);
         Some(Save {
             news: News {
                 session,

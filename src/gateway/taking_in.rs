@@ -30,6 +30,8 @@ pub(super) enum News {
 pub(super) struct Guilds {
     voice: VoiceMap,
     here: BTreeSet<GuildId>,
+    /// Announced by a new session, and not told yet.
+    awaited: BTreeSet<GuildId>,
     /// Changed since they were last saved.
     changed: BTreeSet<GuildId>,
 }
@@ -39,6 +41,7 @@ impl Guilds {
         Self {
             voice,
             here: BTreeSet::new(),
+            awaited: BTreeSet::new(),
             changed: BTreeSet::new(),
         }
     }
@@ -56,13 +59,14 @@ impl Guilds {
         for guild in std::mem::take(&mut self.here) {
             self.voice.remove_guild(guild);
         }
+        self.awaited.clear();
         self.changed.clear();
     }
 
-    /// Whether what we know is still true.
-    pub fn set_stale(&self, stale: bool) {
+    /// What we know may not be true any more.
+    pub fn set_stale(&self) {
         for guild in &self.here {
-            self.voice.set_stale(*guild, stale);
+            self.voice.set_stale(*guild, true);
         }
     }
 
@@ -82,24 +86,24 @@ impl Guilds {
                     .filter(|guild| !guilds.contains(guild))
                     .collect();
                 left.iter().for_each(|guild| self.remove(*guild));
-                // Until each of them is told anew.
-                self.set_stale(true);
+                // Until each of them is told anew: what happened since the last session is lost.
+                self.set_stale();
+                self.changed.clear();
+                self.awaited = guilds.into_iter().collect();
                 (!left.is_empty()).then_some(News::Gone(left))
             }
             Event::Resumed => {
-                self.set_stale(false);
+                for guild in self.here.difference(&self.awaited) {
+                    self.voice.set_stale(*guild, false);
+                }
                 None
             }
             Event::Guild { guild, seats, channels } => {
-                let back = !self.here.contains(&guild) || self.voice.is_unavailable(guild);
-                let users = self.voice.replace_guild(guild, seats, channels);
+                self.voice.replace_guild(guild, seats, channels);
+                self.awaited.remove(&guild);
                 self.here.insert(guild);
-                self.changed.insert(guild);
-                if back {
-                    Some(News::Back(guild))
-                } else {
-                    (!users.is_empty()).then_some(News::Seats(guild, users))
-                }
+                self.mark(guild);
+                Some(News::Back(guild))
             }
             Event::GuildAway(guild) => {
                 self.voice.set_unavailable(guild);
@@ -133,10 +137,11 @@ impl Guilds {
 
     /// Mute, deafen and the like are told as well, and the same thing may be told twice: only another channel is news.
     fn seat(&mut self, guild: GuildId, user: UserId, channel: Option<ChannelId>) -> Option<News> {
+        // Even if it is no news: the answer to a move may have been here before its event.
+        self.mark(guild);
         if !self.here.contains(&guild) || self.voice.set(guild, user, channel) == channel {
             return None;
         }
-        self.changed.insert(guild);
         let ours = self.voice.was_our_move(guild, user, channel);
         (!ours).then(|| News::Seats(guild, vec![user]))
     }
@@ -144,11 +149,12 @@ impl Guilds {
     fn remove(&mut self, guild: GuildId) {
         self.voice.remove_guild(guild);
         self.here.remove(&guild);
+        self.awaited.remove(&guild);
         self.changed.insert(guild);
     }
 
     fn mark(&mut self, guild: GuildId) {
-        if self.here.contains(&guild) {
+        if self.here.contains(&guild) && !self.awaited.contains(&guild) {
             self.changed.insert(guild);
         }
     }
@@ -210,18 +216,25 @@ mod tests {
     }
 
     #[test]
-    fn a_new_session_tells_who_changed_and_which_guilds_are_gone() {
+    fn in_a_new_session_a_guild_is_known_when_it_is_told_and_not_before() {
         let (voice, mut guilds) = guilds();
         guilds.take_changed();
         assert_eq!(guilds.take_in(Event::Ready(vec![guild(7)])), None);
         assert!(!voice.is_known(guild(7)), "not before it is told anew");
-        let news = guilds.take_in(told(&[(2, 20)]));
-        assert_eq!(news, Some(News::Seats(guild(7), vec![user(1), user(2)])));
-        assert!(voice.is_known(guild(7)));
+        guilds.take_in(Event::Seat(guild(7), user(1), Some(channel(21))));
+        guilds.take_in(Event::Resumed);
+        assert!(!voice.is_known(guild(7)), "nor by a resume in between");
+        assert_eq!(
+            guilds.take_changed(),
+            BTreeMap::new(),
+            "nothing to begin with after a restart"
+        );
+        assert_eq!(guilds.take_in(told(&[(2, 20)])), Some(News::Back(guild(7))));
+        assert_eq!(voice.seated_in(guild(7), channel(20)), [user(2)]);
+        assert_eq!(guilds.take_changed().len(), 1);
         let news = guilds.take_in(Event::Ready(vec![guild(8)]));
         assert_eq!(news, Some(News::Gone(vec![guild(7)])));
-        assert!(!voice.is_known(guild(7)));
-        assert_eq!(guilds.take_changed(), BTreeMap::from([(guild(7), None)]));
+        assert!(!voice.is_known(guild(7)), "it is not announced any more");
     }
 
     #[test]

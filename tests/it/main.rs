@@ -10,6 +10,7 @@ mod discord;
 mod doctor;
 mod faceit;
 mod faceit_bodies;
+mod gateway;
 mod intake;
 mod linking;
 mod migrations;

@@ -325,7 +325,7 @@ async fn whoever_joins_and_leaves_while_the_bot_is_down_is_seen_to_after_the_sta
     for (resumed, late) in [(true, "ada"), (false, "bo")] {
         bot.simulator.clear_journal();
         bot = bot
-            .restart_after(|simulator| {
+            .restart_after(async |simulator| {
                 if !resumed {
                     simulator.refuse_resumes(1);
                 }

@@ -307,7 +307,7 @@ async fn discord_is_told_of_the_commands_once_and_again_when_they_go_elsewhere()
 
     // For development: in one server, and no longer everywhere.
     let bot = bot
-        .restart_as(|_, config| config.commands_guild = GUILD.parse().ok())
+        .restart_as(async |_, config| config.commands_guild = GUILD.parse().ok())
         .await;
     eventually("they are nowhere else", || async {
         bot.simulator.commands(None).unwrap().is_empty()

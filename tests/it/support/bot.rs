@@ -94,6 +94,15 @@ impl Bot {
 
     /// With other settings than usual.
     pub async fn start_as(world: Value, linked: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        let bot = Self::start_deaf(world, change).await;
+        bot.listen().await;
+        bot.gateway_ready().await;
+        bot.link(linked).await;
+        bot
+    }
+
+    /// The same, without waiting for the gateway.
+    pub async fn start_deaf(world: Value, change: impl FnOnce(&mut Config)) -> Self {
         let database = Database::empty().await;
         let options = Options {
             webhook_secret: SECRET.to_owned(),
@@ -108,18 +117,14 @@ impl Bot {
         let app = App::start(&config, clock.clone(), metrics.clone())
             .await
             .expect("the bot starts");
-        let bot = Self {
+        Self {
             simulator,
             database,
             app,
             clock,
             config,
             metrics,
-        };
-        bot.listen().await;
-        bot.gateway_ready().await;
-        bot.link(linked).await;
-        bot
+        }
     }
 
     /// Discord and FACEIT are told where the bot is, and Discord which commands there are.
@@ -156,16 +161,17 @@ impl Bot {
 
     /// Ends the bot and starts it anew, as a deploy does.
     pub async fn restart(self) -> Self {
-        self.restart_as(|_, _| ()).await
+        self.restart_after(async |_| {}).await
     }
 
-    /// The same, and this happens while it is down.
-    pub async fn restart_after(self, meanwhile: impl FnOnce(&Simulator)) -> Self {
-        self.restart_as(|simulator, _| meanwhile(simulator)).await
+    /// The same; meanwhile, while nobody listens, this happens.
+    pub async fn restart_after(self, meanwhile: impl AsyncFnOnce(&Simulator)) -> Self {
+        self.restart_as(async move |simulator: &Simulator, _: &mut Config| meanwhile(simulator).await)
+            .await
     }
 
     /// The same, and it comes back with other settings.
-    pub async fn restart_as(self, meanwhile: impl FnOnce(&Simulator, &mut Config)) -> Self {
+    pub async fn restart_as(self, meanwhile: impl AsyncFnOnce(&Simulator, &mut Config)) -> Self {
         let Self {
             simulator,
             database,
@@ -175,7 +181,7 @@ impl Bot {
             metrics,
         } = self;
         assert!(app.stop().await, "the bot stopped in time");
-        meanwhile(&simulator, &mut config);
+        meanwhile(&simulator, &mut config).await;
         let app = App::start(&config, clock.clone(), metrics.clone())
             .await
             .expect("the bot starts again");
@@ -276,6 +282,13 @@ impl Bot {
             .await
             .expect("loaded")
             .expect("the match is known")
+    }
+
+    /// What a page of the bot's answers: the status and the text.
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        let url = format!("http://{}{path}", self.app.address);
+        let answer = super::service::client().get(url).send().await.expect("it answers");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
     pub fn picture(&self) -> String {

@@ -191,8 +191,12 @@ impl Place {
 
     /// Everything in our tables, as text: equal when nothing was changed.
     pub async fn dump(&self) -> String {
+        self.dump_of(&TABLES).await
+    }
+
+    pub async fn dump_of(&self, tables: &[&str]) -> String {
         let mut dump = String::new();
-        for table in TABLES {
+        for table in tables {
             let query = format!("select coalesce(string_agg(t::text, e'\n' order by t::text), '') from {table} t");
             let row = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_one(&self.pool).await;
             let rows: String = row.expect("the database answers").get(0);
