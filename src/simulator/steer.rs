@@ -1,6 +1,9 @@
 //! The simulator's verbs for the gateway and for bots, as tests in the same process call them; the control routes do the same.
 
-use super::{Bits, ControlError, EventFault, GatewayReport, Simulator, Whose};
+use super::{
+    Bits, ControlError, EventFault, GatewayReport, Simulator, Whose,
+    world::{MemberChange, RoleChange},
+};
 
 impl Simulator {
     /// Sessions, open connections, and what was counted.
@@ -72,6 +75,34 @@ impl Simulator {
     /// Throws it out.
     pub fn remove_bot(&self, guild: &str, bot: &str) -> Result<(), ControlError> {
         self.shared.lock().remove_bot(guild, bot)
+    }
+
+    /// Makes a role, or changes what it grants.
+    pub fn set_role(&self, guild: &str, role: &str, bits: u64) -> Result<(), ControlError> {
+        let change = RoleChange {
+            permissions: Some(Bits(bits)),
+            ..RoleChange::default()
+        };
+        self.shared.lock().set_role(guild, role, &change)
+    }
+
+    pub fn delete_role(&self, guild: &str, role: &str) -> Result<(), ControlError> {
+        self.shared.lock().delete_role(guild, role)
+    }
+
+    /// Somebody joins a guild, or has these roles there from now on.
+    pub fn set_roles_of(&self, guild: &str, user: &str, roles: &[&str]) -> Result<(), ControlError> {
+        let roles = roles.iter().map(|role| super::state::id(role));
+        let change = MemberChange {
+            roles: Some(roles.collect::<Result<_, _>>()?),
+            ..MemberChange::default()
+        };
+        self.shared.lock().set_member(guild, user, change)
+    }
+
+    /// Somebody leaves a guild.
+    pub fn remove_member(&self, guild: &str, user: &str) -> Result<(), ControlError> {
+        self.shared.lock().remove_member(guild, user)
     }
 
     /// Changes what a bot's own role grants in a guild.

@@ -187,6 +187,25 @@ pub struct MemberFile {
     pub voice_channel_id: Option<Snowflake>,
 }
 
+/// What a control call changes of a role; what it doesn't name stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoleChange {
+    pub name: Option<String>,
+    pub permissions: Option<Bits>,
+}
+
+/// What a control call changes of a member.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MemberChange {
+    pub name: Option<String>,
+    /// Empty takes it away.
+    pub nick: Option<String>,
+    /// Besides a bot's own one.
+    pub roles: Option<Vec<Snowflake>>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaceitFile {

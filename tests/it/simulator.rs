@@ -459,7 +459,7 @@ async fn a_wrong_token_is_401_and_an_unknown_route_is_remembered() {
             .refused(),
         (404, 0)
     );
-    assert_eq!(scene.faceit("/organizers/1").await.status, 404);
+    assert_eq!(scene.faceit("/leagues/1").await.status, 404);
     let flags = scene
         .discord("PATCH", "/guilds/1000/members/2001", Some(json!({ "flags": 2 })))
         .await;
@@ -478,7 +478,7 @@ async fn a_wrong_token_is_401_and_an_unknown_route_is_remembered() {
         paths,
         [
             "/api/v10/channels/1012/invites",
-            "/data/v4/organizers/1",
+            "/data/v4/leagues/1",
             "/api/v10/guilds/1000/members/2001",
             "/channels/1011",
         ]
@@ -948,4 +948,40 @@ async fn the_program_prints_one_line_and_serves_until_it_is_told_to_stop() {
     assert!(program.wait().await.unwrap().success());
     assert_eq!(lines.next_line().await.unwrap(), None, "one line");
     std::fs::remove_file(&world).unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_can_be_any_of_discords_limits() {
+    let scene = Scene::start().await;
+    for (scope, global) in [("user", None), ("global", Some("true")), ("shared", None)] {
+        let fault = json!({ "path": "/users/@me", "status": 429, "scope": scope, "retry_after_ms": 1500 });
+        scene.simulator.fault(serde_json::from_value(fault).unwrap()).unwrap();
+        let limited = scene.discord("GET", "/users/@me", None).await;
+        assert_eq!((limited.status, limited.header("retry-after")), (429, Some("2")));
+        assert_eq!(limited.header("x-ratelimit-scope"), Some(scope));
+        assert_eq!(limited.header("x-ratelimit-global"), global);
+        assert_eq!(limited.body["retry_after"], 1.5);
+        assert_eq!(limited.body["global"], scope == "global");
+    }
+    for wrong in [
+        json!({ "path": "*", "status": 503, "scope": "shared" }),
+        json!({ "path": "*", "status": 429, "retry_after_ms": 1 }),
+    ] {
+        let fault: Fault = serde_json::from_value(wrong).unwrap();
+        assert!(scene.simulator.fault(fault).is_err());
+    }
+}
+
+#[tokio::test]
+async fn guilds_are_listed_in_pages() {
+    let guilds: Vec<Value> = (1..=3).map(|id| json!({ "id": id.to_string(), "name": "G" })).collect();
+    let scene = Scene::with(json!({ "guilds": guilds })).await;
+    let first = scene.discord("GET", "/users/@me/guilds?limit=2", None).await;
+    let ids = |answer: &Answer| -> Vec<String> {
+        let guilds: Vec<CurrentUserGuild> = parse(answer);
+        guilds.iter().map(|guild| guild.id.to_string()).collect()
+    };
+    assert_eq!(ids(&first), ["1", "2"]);
+    let rest = scene.discord("GET", "/users/@me/guilds?limit=2&after=2", None).await;
+    assert_eq!(ids(&rest), ["3"]);
 }

@@ -14,6 +14,7 @@ use super::support::bot::PATIENCE;
 mod bots;
 mod faults;
 mod rules;
+mod signed;
 mod talk;
 mod telling;
 

@@ -1,4 +1,4 @@
-//! Control routes for what people do to guilds and bots: let in, throw out, overwrites, outages, tokens.
+//! Control routes for what people do to guilds and bots: let in, throw out, roles, members, overwrites, outages, tokens.
 
 use std::sync::Arc;
 
@@ -11,13 +11,18 @@ use axum::{
 use serde::Deserialize;
 
 use super::{Outcome, World, done, read};
-use crate::simulator::{discord::permissions::Bits, state::Shared, world::OverwriteFile};
+use crate::simulator::{discord::permissions::Bits, state::Shared, world::{MemberChange, OverwriteFile, RoleChange}};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/discord/guilds/{id}", patch(rename))
         .route("/discord/guilds/{id}/outage", put(set_outage))
         .route("/discord/guilds/{id}/bots/{bot}", put(add_bot).delete(remove_bot))
+        .route("/discord/guilds/{id}/roles/{role}", put(set_role).delete(delete_role))
+        .route(
+            "/discord/guilds/{id}/members/{user}",
+            put(set_member).delete(remove_member),
+        )
         .route("/discord/channels/{id}/overwrites", put(set_overwrites))
         .route("/discord/bots/{id}/token", put(reset_token))
 }
@@ -61,6 +66,28 @@ async fn add_bot(world: World, Path((guild, bot)): Path<(String, String)>, body:
 
 async fn remove_bot(world: World, Path((guild, bot)): Path<(String, String)>) -> Outcome {
     world.lock().remove_bot(&guild, &bot)?;
+    done()
+}
+
+async fn set_role(world: World, Path((guild, role)): Path<(String, String)>, body: Bytes) -> Outcome {
+    let change: RoleChange = read(&body)?;
+    world.lock().set_role(&guild, &role, &change)?;
+    done()
+}
+
+async fn delete_role(world: World, Path((guild, role)): Path<(String, String)>) -> Outcome {
+    world.lock().delete_role(&guild, &role)?;
+    done()
+}
+
+async fn set_member(world: World, Path((guild, user)): Path<(String, String)>, body: Bytes) -> Outcome {
+    let change: MemberChange = read(&body)?;
+    world.lock().set_member(&guild, &user, change)?;
+    done()
+}
+
+async fn remove_member(world: World, Path((guild, user)): Path<(String, String)>) -> Outcome {
+    world.lock().remove_member(&guild, &user)?;
     done()
 }
 

@@ -152,3 +152,68 @@ async fn a_session_hears_only_of_what_it_asked_for() {
     deaf.event("CHANNEL_DELETE").await;
     deaf.silent().await;
 }
+
+#[tokio::test]
+async fn roles_are_told_of_as_they_come_change_and_go() {
+    let simulator = start(json!({})).await;
+    let mut client = Client::ready(&simulator).await;
+    simulator.set_role(GUILD, "1050", 0).unwrap();
+    assert_eq!(client.event("GUILD_ROLE_CREATE").await["role"]["id"], "1050");
+    simulator.set_role(GUILD, "1050", 1024).unwrap();
+    assert_eq!(client.event("GUILD_ROLE_UPDATE").await["role"]["permissions"], "1024");
+
+    // Only what becomes of the bot itself is told without a privileged intent.
+    simulator.set_roles_of(GUILD, "2001", &["1050"]).unwrap();
+    client.silent().await;
+    simulator.set_roles_of(GUILD, BOT, &["1050"]).unwrap();
+    let own = client.event("GUILD_MEMBER_UPDATE").await;
+    assert_eq!(own["user"]["id"], BOT);
+    assert_eq!(own["roles"].as_array().unwrap().len(), 2, "its own role stays");
+
+    let overwrites = json!([{ "id": "1050", "type": 0, "allow": "1024" }]);
+    simulator.set_overwrites("1013", &overwrites).unwrap();
+    client.event("CHANNEL_UPDATE").await;
+    simulator.delete_role(GUILD, "1050").unwrap();
+    assert_eq!(client.event("GUILD_ROLE_DELETE").await["role_id"], "1050");
+    assert_eq!(client.event("GUILD_MEMBER_UPDATE").await["roles"].as_array().unwrap().len(), 1);
+    assert_eq!(client.event("CHANNEL_UPDATE").await["permission_overwrites"], json!([]));
+    client.silent().await;
+    assert!(simulator.delete_role(GUILD, GUILD).is_err(), "@everyone stays");
+}
+
+#[tokio::test]
+async fn a_permission_of_everyone_or_of_the_category_shows_and_hides_channels() {
+    let simulator = start(json!({})).await;
+    simulator.set_bot_permissions(GUILD, 0).unwrap();
+    let mut client = Client::ready(&simulator).await;
+    simulator.set_role(GUILD, GUILD, 1024).unwrap();
+    client.event("GUILD_ROLE_UPDATE").await;
+    for name in ["Matches", "Lobby", "chat", "Bar"] {
+        assert_eq!(client.event("CHANNEL_UPDATE").await["name"], name);
+    }
+    let veil = json!([{ "id": GUILD, "type": 0, "deny": "1024" }]);
+    simulator.set_overwrites("1013", &veil).unwrap();
+    let bar = client.event("CHANNEL_UPDATE").await;
+    assert_eq!((&bar["id"], &bar["name"]), (&json!("1013"), &json!("___hidden___")));
+    client.silent().await;
+
+    // Who sits in a hidden channel is told all the same.
+    simulator.connect(GUILD, "2003", "1013").unwrap();
+    let state = client.event("VOICE_STATE_UPDATE").await;
+    assert_eq!((&state["user_id"], &state["channel_id"]), (&json!("2003"), &json!("1013")));
+}
+
+#[tokio::test]
+async fn who_leaves_the_guild_leaves_voice_too() {
+    let simulator = start(json!({})).await;
+    let mut client = Client::ready(&simulator).await;
+    simulator.remove_member(GUILD, "2001").unwrap();
+    let state = client.event("VOICE_STATE_UPDATE").await;
+    assert_eq!((&state["user_id"], &state["channel_id"]), (&json!("2001"), &Value::Null));
+    assert_eq!(state.get("member"), None);
+    client.silent().await;
+    simulator.set_roles_of(GUILD, "2001", &[]).unwrap();
+    simulator.connect(GUILD, "2001", LOBBY).unwrap();
+    assert_eq!(client.event("VOICE_STATE_UPDATE").await["member"]["user"]["id"], "2001");
+    assert!(simulator.remove_member(GUILD, BOT).is_err(), "a bot is thrown out otherwise");
+}

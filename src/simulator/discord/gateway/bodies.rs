@@ -94,10 +94,14 @@ pub(super) fn channel(guild: &Guild, channel: &Channel, hidden: Option<&BTreeSet
     shapes::channel(guild, channel)
 }
 
-/// VOICE_STATE_UPDATE, with the member, as long as he is one.
-pub(super) fn voice(guild: &Guild, member: &Member, channel: Option<Snowflake>, session_id: &str) -> Value {
-    let mut body = shapes::voice_flags(member, channel, session_id);
+/// VOICE_STATE_UPDATE; with the member, unless he has left the guild as well.
+pub(super) fn voice(guild: &Guild, user: Snowflake, channel: Option<Snowflake>, session_id: &str) -> Value {
+    let member = guild.members.get(&user);
+    let gone = Member::new(user, String::new(), false, Vec::new());
+    let mut body = shapes::voice_flags(member.unwrap_or(&gone), channel, session_id);
     body["guild_id"] = json!(guild.id);
-    body["member"] = shapes::member(member);
+    if let Some(member) = member {
+        body["member"] = shapes::member(member);
+    }
     body
 }

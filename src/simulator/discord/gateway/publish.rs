@@ -116,8 +116,8 @@ fn tell(world: &Discord, session: &mut Session, event: &Event) {
             channel,
             session_id,
         } => {
-            if let Some(member) = guild.members.get(user).filter(|_| session.wants(GUILD_VOICE_STATES)) {
-                let body = bodies::voice(guild, member, *channel, session_id);
+            if session.wants(GUILD_VOICE_STATES) {
+                let body = bodies::voice(guild, *user, *channel, session_id);
                 session.dispatch(name, &body.to_string());
             }
             if *user == session.bot {
