@@ -33,6 +33,13 @@ impl App {
             default_guild: self.sync.sources.default_guild.clone(),
             sign_in: config.linking.as_ref().map(|linking| linking.public()),
             tell: self.messenger(),
+            look: {
+                let sync = self.sync.clone();
+                Arc::new(move |id| {
+                    let sync = sync.clone();
+                    async move { sync.known(&id).await }.boxed()
+                })
+            },
             tasks: self.tasks.clone(),
         })
     }

@@ -6,7 +6,8 @@ use twilight_model::application::{command::Command, interaction::application_com
 
 use crate::commands::{
     answer::Reply, asked::What, connections::Connections, context::Context, erase::Erase, export::Export, link::Link,
-    optin::OptIn, optout::OptOut, register::Register, trouble::Trouble, unlink::Unlink, verify::Verify,
+    my_match::MyMatch, optin::OptIn, optout::OptOut, register::Register, trouble::Trouble, unlink::Unlink,
+    verify::Verify,
 };
 
 /// All commands, as Discord is to list them.
@@ -17,6 +18,7 @@ pub(super) fn definitions() -> Vec<Command> {
         Unlink::create_command(),
         Connections::create_command(),
         Verify::create_command(),
+        MyMatch::create_command(),
         OptOut::create_command(),
         OptIn::create_command(),
         Export::create_command(),
@@ -42,6 +44,7 @@ async fn run(context: &Context, data: &CommandData) -> Result<Reply, Trouble> {
         Unlink::NAME => Unlink::run(context).await,
         Connections::NAME => Connections::run(context).await,
         Verify::NAME => Verify::run(context).await,
+        MyMatch::NAME => MyMatch::run(context).await,
         OptOut::NAME => OptOut::run(context).await,
         OptIn::NAME => OptIn::run(context).await,
         Export::NAME => Export::run(context).await,
@@ -56,6 +59,7 @@ async fn press(context: &Context, id: &str) -> Result<Reply, Trouble> {
     match command {
         Register::NAME => Register::press(context, rest).await,
         Unlink::NAME => Unlink::press(context, rest).await,
+        MyMatch::NAME => MyMatch::press(context, rest).await,
         Erase::NAME => Erase::press(context).await,
         _ => Err(Trouble::Obsolete),
     }

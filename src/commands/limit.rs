@@ -21,6 +21,8 @@ pub enum Counted {
     Register,
     /// Reads a profile afresh.
     Verify,
+    /// Has a match looked at.
+    Move,
     /// Reads or rewrites much of the database.
     Data,
 }
@@ -32,6 +34,7 @@ impl Counted {
             Self::Link => (5, 60),
             Self::Register => (6, 20),
             Self::Verify => (3, 60),
+            Self::Move => (5, 10),
             Self::Data => (3, 120),
         };
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
@@ -45,6 +48,7 @@ pub(super) struct Limits {
     link: DefaultKeyedRateLimiter<UserId>,
     register: DefaultKeyedRateLimiter<UserId>,
     verify: DefaultKeyedRateLimiter<UserId>,
+    moves: DefaultKeyedRateLimiter<UserId>,
     data: DefaultKeyedRateLimiter<UserId>,
     suggestions: DefaultDirectRateLimiter,
 }
@@ -56,6 +60,7 @@ impl Default for Limits {
             link: of(Counted::Link),
             register: of(Counted::Register),
             verify: of(Counted::Verify),
+            moves: of(Counted::Move),
             data: of(Counted::Data),
             // Matches need FACEIT's calls more than people who type.
             suggestions: RateLimiter::direct(Quota::per_second(NonZeroU32::MIN).allow_burst(TWO)),
@@ -72,6 +77,7 @@ impl Limits {
             Counted::Link => &self.link,
             Counted::Register => &self.register,
             Counted::Verify => &self.verify,
+            Counted::Move => &self.moves,
             Counted::Data => &self.data,
         };
         if limiter.len() > REMEMBERED {

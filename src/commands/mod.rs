@@ -11,12 +11,14 @@ mod erase;
 mod export;
 mod limit;
 mod link;
+mod my_match;
 mod optin;
 mod optout;
 mod register;
 mod trouble;
 mod unlink;
 mod verify;
+mod why_not;
 mod words;
 
 use std::{
@@ -26,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -46,7 +48,11 @@ use self::{
 use crate::{
     clock::Clock,
     discord::{self, interactions::Answered},
-    domain::{ids::UserId, settings::Settings},
+    domain::{
+        event::State,
+        ids::{MatchId, UserId},
+        settings::Settings,
+    },
     faceit, store,
 };
 
@@ -73,8 +79,13 @@ pub struct Services {
     pub sign_in: Option<String>,
     /// Sends somebody a direct message, sometime; that he takes none is no error.
     pub tell: Arc<dyn Fn(UserId, String) + Send + Sync>,
+    /// A match as it is known, with who sits where; FACEIT is not asked.
+    pub look: Look,
     pub tasks: TaskTracker,
 }
+
+/// Gives what is known of a match, if anything is.
+pub type Look = Arc<dyn Fn(MatchId) -> BoxFuture<'static, Result<Option<State>, store::Error>> + Send + Sync>;
 
 /// Takes interactions. Clones share it.
 #[derive(Clone)]

@@ -50,6 +50,19 @@ pub struct Sync {
     pub voice: discord::VoiceMap,
 }
 
+impl Sync {
+    /// A match as it stands for the next decision, for people who ask: nothing is done, and FACEIT is not asked. None for one that nobody heard of.
+    pub async fn known(&self, id: &MatchId) -> Result<Option<State>, store::Error> {
+        let mut conn = self.sources.pool.acquire().await?;
+        let Some(record) = store::records::load(&mut conn, id).await? else {
+            return Ok(None);
+        };
+        let mut state = load_state(&mut conn, &self.sources, record, &Event::Tick).await?;
+        state.seats.hear(hear(&self.voice, &state));
+        Ok(Some(state))
+    }
+}
+
 /// What `decide` may look at, put together from what is stored; the links are those of everybody on `players`.
 async fn load_state(
     conn: &mut store::Connection,

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod linking;
+mod my_match;
 mod oneself;
 
 use muster::{

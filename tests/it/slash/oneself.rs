@@ -72,6 +72,9 @@ async fn whoever_opts_out_is_left_alone_until_he_opts_in() {
     bot.run("nova", "optin")
         .await
         .says("moved into your team's channel again");
+    // No time passes by the bot's clock.
+    bot.settle().await;
+    assert_ne!(bot.seat("nova").as_deref(), Some("Lobby"), "{}", bot.picture());
     bot.run("nova", "optin").await.says("had not opted out");
     bot.play(&game.status("FINISHED"), "match_status_finished", 2).await;
     bot.advance(Duration::from_secs(3600)).await;
