@@ -159,6 +159,11 @@ impl Client {
         }
     }
 
+    /// How many further bots there are.
+    pub fn movers(&self) -> usize {
+        self.shared.bots.len() - 1
+    }
+
     /// Which of the further bots can't help, where, and why; as far as it was found out.
     pub fn left_out(&self) -> Vec<LeftOut> {
         self.shared.sender.left_out()

@@ -63,7 +63,11 @@ mod tests {
         }
         closing.passed(now);
         assert!(!closing.is_in_doubt());
-        assert_eq!(closing.close(ms(700), ms(3000), now, now), ms(700), "Discord's own wish");
+        assert_eq!(
+            closing.close(ms(700), ms(3000), now, now),
+            ms(700),
+            "Discord's own wish"
+        );
     }
 
     #[test]
@@ -74,6 +78,10 @@ mod tests {
         assert_eq!(closing.until(), ms(6100));
         closing.passed(ms(1000));
         assert!(closing.is_in_doubt());
-        assert_eq!(closing.close(Duration::ZERO, ms(60_000), ms(6100), ms(6200)), ms(500), "only the second in a row");
+        assert_eq!(
+            closing.close(Duration::ZERO, ms(60_000), ms(6100), ms(6200)),
+            ms(500),
+            "only the second in a row"
+        );
     }
 }

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
+pub use crate::discord::bucket::{Told, Wait};
 use crate::discord::{
     bucket::{Bucket, Sent},
     closing::Closing,
 };
-pub use crate::discord::bucket::{Told, Wait};
 
 /// Requests of one bot that may arrive in any one second, over all routes. Discord takes 50; the rest is room for what never waits: the answers
 /// to interactions, should it count them after all.
@@ -345,7 +345,8 @@ impl Limiter {
 
     /// Channels come and go, and each has had its buckets.
     fn forget(&mut self, now: Duration) {
-        self.closed.retain(|_, closing| closing.until() + LONGEST_DOUBLING > now);
+        self.closed
+            .retain(|_, closing| closing.until() + LONGEST_DOUBLING > now);
         if self.buckets.len() < MANY {
             return;
         }

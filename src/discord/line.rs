@@ -274,9 +274,16 @@ impl Line {
         let further = self.bots.iter().enumerate().take(self.bots.len() - 1).skip(1);
         let out = further.flat_map(|(number, bot)| {
             let everywhere = bot.bad_token.then(|| (None, "Discord refuses its token".to_owned()));
-            let somewhere = bot.left_out_of.iter().map(|(guild, (_, why))| (Some(*guild), why.clone()));
+            let somewhere = bot
+                .left_out_of
+                .iter()
+                .map(|(guild, (_, why))| (Some(*guild), why.clone()));
             let places = everywhere.into_iter().chain(somewhere);
-            places.map(move |(guild, why)| LeftOut { bot: number, guild, why })
+            places.map(move |(guild, why)| LeftOut {
+                bot: number,
+                guild,
+                why,
+            })
         });
         out.collect()
     }
@@ -433,9 +440,14 @@ mod tests {
                 return gone;
             }
             for (rank, turn) in turns {
-                let Turn::Go { bot, permit } = turn else { panic!("{turn:?}") };
+                let Turn::Go { bot, permit } = turn else {
+                    panic!("{turn:?}")
+                };
                 let verdict = Verdict::Passed;
-                let seen = Seen { verdict, ..Seen::default() };
+                let seen = Seen {
+                    verdict,
+                    ..Seen::default()
+                };
                 line.answered(bot, permit, 200, &seen, now);
                 gone.push(rank);
             }
@@ -447,7 +459,13 @@ mod tests {
         let mut line = Line::new(1);
         closed(&mut line);
         let mut wished = Vec::new();
-        for class in [Class::TearDown, Class::Message, Class::Overwrite, Class::Create, Class::Move] {
+        for class in [
+            Class::TearDown,
+            Class::Message,
+            Class::Overwrite,
+            Class::Create,
+            Class::Move,
+        ] {
             for since in [200, 100] {
                 for _faction in 0..2 {
                     wished.extend((1..=2).map(|nth| rank(class, since, nth)));
@@ -473,7 +491,13 @@ mod tests {
         classes.dedup();
         assert_eq!(
             classes,
-            [Class::Move, Class::Create, Class::Overwrite, Class::Message, Class::TearDown]
+            [
+                Class::Move,
+                Class::Create,
+                Class::Overwrite,
+                Class::Message,
+                Class::TearDown
+            ]
         );
         assert_eq!(
             went[..4],
@@ -591,7 +615,10 @@ mod tests {
         assert_eq!(line.takes_part(1, 7, secs(599)), Some(false));
         assert_eq!(line.takes_part(1, 7, secs(600)), None, "to be found out anew");
         assert!(!line.leave_out(1, 7, "Missing Access, 50001", secs(1200)), "known");
-        assert!(line.leave_out(1, 7, "Unknown Guild, 10004", secs(1200)), "another reason");
+        assert!(
+            line.leave_out(1, 7, "Unknown Guild, 10004", secs(1200)),
+            "another reason"
+        );
         line.bad_token(2);
         let named = |bot, guild, why: &str| LeftOut {
             bot,

@@ -185,7 +185,8 @@ impl Sender {
                 Ok((status, headers, bytes)) => {
                     let (key, seen) = (route.key, seen(status, &headers, &bytes));
                     let now = self.turns.now();
-                    self.turns.line(|line| line.overheard(status.as_u16(), &seen, sent, now));
+                    self.turns
+                        .line(|line| line.overheard(status.as_u16(), &seen, sent, now));
                     if let Verdict::Limited { pause, scope } = seen.verdict {
                         warn_of_429(None, key, pause, scope);
                         return Err(Error::Busy { retry_after: pause });

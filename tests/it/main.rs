@@ -10,6 +10,7 @@ mod discord;
 mod doctor;
 mod faceit;
 mod faceit_bodies;
+mod in_line;
 mod intake;
 mod linking;
 mod migrations;

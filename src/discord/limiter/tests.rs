@@ -524,12 +524,24 @@ fn what_was_closed_opens_for_one_first_and_for_all_once_that_has_passed() {
 fn who_waits_for_several_things_is_told_of_the_last_of_them() {
     let mut limiter = Limiter::default();
     let two = Model::leaky(2, secs(20));
-    play(&mut limiter, &wave(2, secs(1), Duration::ZERO), &mut one_bucket(two), &Names::own());
+    play(
+        &mut limiter,
+        &wave(2, secs(1), Duration::ZERO),
+        &mut one_bucket(two),
+        &Names::own(),
+    );
     let bucket = limiter.look(MOVE, secs(2));
-    assert!(matches!(bucket, Err(Wait::Until(until)) if (secs(11)..secs(11) + ms(5)).contains(&until)), "{bucket:?}");
+    assert!(
+        matches!(bucket, Err(Wait::Until(until)) if (secs(11)..secs(11) + ms(5)).contains(&until)),
+        "{bucket:?}"
+    );
     let other = key("DELETE /channels/{channel}", 5);
     answer(&mut limiter, other, limited(secs(5), Scope::Global), secs(3));
-    assert_eq!(limiter.look(MOVE, secs(4)), bucket, "longer than the pause of the whole bot");
+    assert_eq!(
+        limiter.look(MOVE, secs(4)),
+        bucket,
+        "longer than the pause of the whole bot"
+    );
     answer(&mut limiter, other, limited(secs(9), Scope::Global), secs(8));
     assert_eq!(limiter.look(MOVE, secs(9)), Err(Wait::Until(secs(17))), "the whole bot");
 }

@@ -43,7 +43,13 @@ struct Said {
 
 impl Said {
     fn is_invalid(&self) -> bool {
-        let shared = matches!(self.seen.verdict, Verdict::Limited { scope: Scope::Shared, .. });
+        let shared = matches!(
+            self.seen.verdict,
+            Verdict::Limited {
+                scope: Scope::Shared,
+                ..
+            }
+        );
         self.status == 403 || (self.status == 429 && !shared)
     }
 }
@@ -68,7 +74,10 @@ fn any_429() -> impl Strategy<Value = Said> {
                 reset_after: ms(50),
             }),
             bucket: None,
-            verdict: Verdict::Limited { pause: ms(pause), scope },
+            verdict: Verdict::Limited {
+                pause: ms(pause),
+                scope,
+            },
         },
         after: ms(after),
     })
@@ -134,7 +143,9 @@ impl Storm {
             }
             let (turns, again) = line.serve(self.now);
             for (rank, turn) in turns {
-                let Turn::Go { bot, permit } = turn else { panic!("{turn:?}") };
+                let Turn::Go { bot, permit } = turn else {
+                    panic!("{turn:?}")
+                };
                 let which = self.waiting.remove(&rank).expect("it waited");
                 self.counts[which] -= 1;
                 let answer = said[self.sent.len() % said.len()];
@@ -162,8 +173,15 @@ impl Storm {
 
     /// The most of these within ten minutes.
     fn most_in_ten_minutes(&self, wanted: impl Fn(&(Duration, &'static str, bool)) -> bool) -> usize {
-        let times: Vec<Duration> = self.sent.iter().filter(|sent| wanted(sent)).map(|sent| sent.0).collect();
-        let ends = times.iter().map(|at| times.partition_point(|other| *other < *at + secs(600)));
+        let times: Vec<Duration> = self
+            .sent
+            .iter()
+            .filter(|sent| wanted(sent))
+            .map(|sent| sent.0)
+            .collect();
+        let ends = times
+            .iter()
+            .map(|at| times.partition_point(|other| *other < *at + secs(600)));
         ends.enumerate().map(|(first, end)| end - first).max().unwrap_or(0)
     }
 }
@@ -217,7 +235,10 @@ fn an_address_where_everything_is_forbidden_is_slowed_long_before_the_ban_and_ne
     let mut storm = Storm::new();
     storm.rages(&forbidden, secs(1000 + 3600));
     let within = |from: u64, to: u64| {
-        let inside = storm.sent.iter().filter(|sent| (secs(1000 + from)..secs(1000 + to)).contains(&sent.0));
+        let inside = storm
+            .sent
+            .iter()
+            .filter(|sent| (secs(1000 + from)..secs(1000 + to)).contains(&sent.0));
         inside.count()
     };
     println!(
