@@ -136,6 +136,24 @@ async fn who_comes_while_the_others_wait_takes_his_place_in_the_line_at_once() {
 }
 
 #[tokio::test]
+async fn matches_that_wait_for_their_turn_keep_no_other_match_waiting() {
+    let world = world_with(&[("member_edit", json!({"limit": 1, "per_ms": 45_000}))]);
+    let bot = Bot::start_in(world, &PEOPLE).await;
+    for (n, name) in PEOPLE.iter().enumerate() {
+        let game = game(&format!("1-{n:08x}-0000-4000-8000-00000000abcd"), "READY", &[name], &[]);
+        bot.faceit_says(&game);
+        bot.deliver(&game.webhook("match_status_ready", 3)).await;
+        eventually("the first move shows how few are allowed", || async {
+            !of_discord(&bot, "PATCH").is_empty()
+        })
+        .await;
+    }
+    eventually("each has its channels", || async { bot.channels().len() == 2 * PEOPLE.len() }).await;
+    assert_eq!(of_discord(&bot, "PATCH").len(), 1);
+    assert!(bot.app.stop().await);
+}
+
+#[tokio::test]
 async fn a_stop_takes_back_what_waits_for_its_turn() {
     let bot = Bot::start_in(
         world_with(&[("member_edit", json!({"limit": 2, "per_ms": 90_000}))]),
@@ -261,7 +279,7 @@ async fn a_further_bot_that_can_not_help_is_named_by_readyz_and_counted() {
         json!({"bot": 2, "server": null, "why": "Discord refuses its token"})
     );
     let (_, metrics) = serving.get("/metrics").await;
-    let line = format!("muster_discord_movers_left_out {}", left_out.len());
+    let line = format!("muster_discord_bots_left_out {}", left_out.len());
     assert!(
         metrics.lines().any(|known| known == line),
         "{line} is not in\n{metrics}"
