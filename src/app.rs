@@ -117,6 +117,10 @@ impl App {
                 let discord = app.sync.discord.clone();
                 Arc::new(move || discord.token_is_bad())
             },
+            movers: {
+                let discord = app.sync.discord.clone();
+                Arc::new(move || (discord.movers() > 0).then(|| discord.left_out()))
+            },
             examine: examine::for_the_web(config, &app.sync)?,
             examined: web::Examined::default(),
             linking,

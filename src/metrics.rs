@@ -22,6 +22,8 @@ pub const DISCORD_WAITING: &str = "muster_discord_waiting";
 pub const DISCORD_WAIT: &str = "muster_discord_wait_seconds";
 /// Answers of 401, 403 and 429 within ten minutes; Discord bans at 10,000.
 pub const DISCORD_INVALID: &str = "muster_discord_invalid_requests";
+/// Servers in which a further bot of `DISCORD_MOVER_TOKENS` can't help, over all of these bots; one with a bad token counts once.
+pub const DISCORD_LEFT_OUT: &str = "muster_discord_bots_left_out";
 /// Events of Discord's gateway that were read, by `event`.
 pub const GATEWAY_EVENTS: &str = "muster_gateway_events_total";
 /// Connections to Discord's gateway, by `how` (ready: a new session; resumed).
@@ -61,6 +63,10 @@ pub fn describe() {
     describe_gauge!(
         DISCORD_INVALID,
         "Answers of 401, 403 and 429 within ten minutes; Discord bans at 10,000"
+    );
+    describe_gauge!(
+        DISCORD_LEFT_OUT,
+        "Servers in which a further bot of DISCORD_MOVER_TOKENS can't help"
     );
     describe_counter!(GATEWAY_EVENTS, "Events of Discord's gateway that were read");
     describe_counter!(GATEWAY_CONNECTIONS, "Connections to Discord's gateway by how");

@@ -146,7 +146,7 @@ pub struct ServeArgs {
     /// Port to listen on [default: 8000]
     #[arg(long, env = "PORT", value_name = "PORT", help_heading = "Service")]
     pub port: Option<String>,
-    /// Matches worked on at the same time, 1 to 256 [default: 8]
+    /// Matches worked on at the same time, 1 to 256 [default: 64]
     #[arg(long, env = "WORKERS", value_name = "N", help_heading = "Service")]
     pub workers: Option<String>,
     /// Days that stored deliveries are kept [default: 30]

@@ -53,7 +53,7 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
     let linking = linking::linking(args.linking, problems);
     let admin = admin(&args.admin, problems);
     let listen = listen(&args.listen_addr, &args.port, problems);
-    let workers = number(problems, "WORKERS", &args.workers, 8, 1, 256);
+    let workers = number(problems, "WORKERS", &args.workers, 64, 1, 256);
     let days = number(
         problems,
         "DELIVERY_RETENTION_DAYS",

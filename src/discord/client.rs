@@ -8,6 +8,7 @@ use tokio::{
     sync::{Mutex, OnceCell},
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 use twilight_http::request::{Request, TryIntoRequest};
 use twilight_model::{
     channel::message::AllowedMentions,
@@ -18,7 +19,7 @@ use crate::{
     discord::{
         answer::Answer,
         error::Error,
-        line::{By, Class, Rank},
+        line::{By, Class, LeftOut, Rank},
         send::{Route, Sender},
     },
     domain::{
@@ -32,6 +33,10 @@ const API_PATH: &str = "/api/v10";
 
 /// How long the first calls in a guild wait for a further bot that is asked whether it can help.
 const MOVER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a bot that can't move people in a guild is not asked again there: somebody may have invited it, or given it its permissions.
+pub(super) const LEFT_OUT: Duration = Duration::from_secs(600);
+/// The same for one whose question was not answered.
+const NOT_ANSWERED: Duration = Duration::from_secs(30);
 
 /// How to reach Discord.
 pub struct Options {
@@ -87,6 +92,7 @@ impl Priority {
 pub struct Client {
     shared: Arc<Shared>,
     priority: Priority,
+    recall: Option<CancellationToken>,
 }
 
 struct Shared {
@@ -130,6 +136,7 @@ impl Client {
                 application: OnceCell::new(),
             }),
             priority: Priority::default(),
+            recall: None,
         })
     }
 
@@ -137,9 +144,29 @@ impl Client {
     #[must_use]
     pub fn with_priority(&self, priority: Priority) -> Self {
         Self {
-            shared: self.shared.clone(),
             priority,
+            ..self.clone()
         }
+    }
+
+    /// The same client, for calls that are not sent any more once `recall` is cancelled: those that still wait for their turn end with
+    /// `Error::Recalled`. What is under way by then comes to its end.
+    #[must_use]
+    pub fn with_recall(&self, recall: CancellationToken) -> Self {
+        Self {
+            recall: Some(recall),
+            ..self.clone()
+        }
+    }
+
+    /// How many further bots there are.
+    pub fn movers(&self) -> usize {
+        self.shared.bots.len() - 1
+    }
+
+    /// Which of the further bots can't help, where, and why; as far as it was found out.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.shared.sender.left_out()
     }
 
     /// Discord refused the token: every call fails until the next start.
@@ -152,7 +179,8 @@ impl Client {
     }
 
     pub(super) async fn call(&self, route: Route, request: &Request) -> Result<Answer, Error> {
-        self.shared.sender.call(route, self.priority, request).await
+        let recall = self.recall.as_ref();
+        self.shared.sender.call(route, self.priority, recall, request).await
     }
 
     pub(super) fn bot_count(&self) -> usize {
@@ -183,7 +211,12 @@ impl Client {
     /// The further bots that can help in a guild: they need access to the channels that they move people to. Each is asked once
     /// whether it is there, and left out if it isn't.
     pub(super) async fn movers_in(&self, guild: GuildId) -> Vec<UserId> {
-        let asked = (1..self.shared.bots.len()).map(|bot| self.mover_in(bot, guild));
+        // What is found out serves everybody, so it is not taken back.
+        let asking = Self {
+            recall: None,
+            ..self.clone()
+        };
+        let asked = (1..self.shared.bots.len()).map(|bot| asking.mover_in(bot, guild));
         futures::future::join_all(asked).await.into_iter().flatten().collect()
     }
 
@@ -197,9 +230,11 @@ impl Client {
         };
         if sender.takes_part(bot, id).is_none() {
             match timeout(MOVER_WITHIN, self.ask_mover(bot, guild)).await {
-                Ok(Ok(())) => sender.admit(bot, id),
-                Ok(Err(why)) => sender.leave_out(bot, id, &why),
-                Err(_) => sender.leave_out(bot, id, "Discord does not answer it in time"),
+                Ok(Ok(None)) => sender.admit(bot, id),
+                Ok(Ok(Some(why))) => sender.leave_out(bot, id, &why, LEFT_OUT),
+                Ok(Err(Error::Unauthorized)) => {}
+                Ok(Err(error)) => sender.leave_out(bot, id, &error.to_string(), NOT_ANSWERED),
+                Err(_) => sender.leave_out(bot, id, "Discord does not answer it in time", NOT_ANSWERED),
             }
         }
         match sender.takes_part(bot, id) {
@@ -208,14 +243,15 @@ impl Client {
         }
     }
 
-    async fn ask_mover(&self, bot: usize, guild: GuildId) -> Result<(), String> {
-        self.account(bot).await.map_err(|error| error.to_string())?;
-        let request = built(self.build().guild(Id::new(guild.get()))).map_err(|error| error.to_string())?;
+    /// Why it can't help there, if it can't.
+    async fn ask_mover(&self, bot: usize, guild: GuildId) -> Result<Option<String>, Error> {
+        self.account(bot).await?;
+        let request = built(self.build().guild(Id::new(guild.get())))?;
         let route = Route::new(Class::Create, "GET /guilds/{guild}", guild.get()).by(By::Bot(bot));
-        match self.call(route, &request).await.map_err(|error| error.to_string())? {
-            Answer::Ok(_) => Ok(()),
-            Answer::Refused(refusal) => Err(refusal.said()),
-        }
+        Ok(match self.call(route, &request).await? {
+            Answer::Ok(_) => None,
+            Answer::Refused(refusal) => Some(refusal.said()),
+        })
     }
 }
 

@@ -8,6 +8,9 @@ pub enum Error {
     /// Discord's rate limit, longer than this call may wait. Nothing was done; try again no sooner than after `retry_after`.
     #[error("Discord's rate limit asks for a pause of {:.1} s", retry_after.as_secs_f64())]
     Busy { retry_after: Duration },
+    /// Whoever asked for it took it back while it waited for its turn (`Client::with_recall`). Nothing was done.
+    #[error("not sent: it was taken back while it waited for its turn")]
+    Recalled,
     /// Down, cut off, too slow, or something in between answered: try again later.
     #[error("Discord can't be reached: {why}{}", if *ambiguous { " (it may have been done all the same)" } else { "" })]
     Unavailable {

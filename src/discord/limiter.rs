@@ -6,18 +6,19 @@ use std::{
     time::Duration,
 };
 
-use crate::discord::bucket::{Bucket, Sent};
 pub use crate::discord::bucket::{Told, Wait};
+use crate::discord::{
+    bucket::{Bucket, Sent},
+    closing::Closing,
+};
 
-/// Requests of one bot in one second, over all routes. Discord takes 50; the rest is for what never waits (answers to interactions)
-/// and for requests that arrive closer together than they were sent.
-pub const PER_SECOND: usize = 45;
+/// Requests of one bot that may arrive in any one second, over all routes. Discord takes 50; the rest is room for what never waits: the answers
+/// to interactions, should it count them after all.
+pub const PER_SECOND: usize = 48;
 const SECOND: Duration = Duration::from_secs(1);
-/// The shortest pause after a 429 or a failure; doubled for each further one, so that nothing is ever retried hot.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 /// The longest that a 429 is doubled to; it may well name a longer pause itself.
-const LONGEST_DOUBLING: Duration = Duration::from_secs(600);
+pub const LONGEST_DOUBLING: Duration = Duration::from_secs(600);
 /// Above this many buckets, those that nothing is known about any more are forgotten.
 const MANY: usize = 1024;
 
@@ -94,11 +95,12 @@ pub struct Limiter {
     /// By the value that Discord gives a bucket, and the top-level id.
     by_name: BTreeMap<(String, u64), u64>,
     routes: BTreeMap<&'static str, Known>,
-    closed: BTreeMap<Key, Closed>,
+    closed: BTreeMap<Key, Closing>,
+    /// All routes.
+    all: Closing,
     flights: BTreeMap<u64, Flight>,
-    /// When requests of the last second were sent.
+    /// When requests were answered, in the last second.
     recent: VecDeque<Duration>,
-    closed_until: Duration,
     next: u64,
 }
 
@@ -111,13 +113,6 @@ struct Known {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Closed {
-    until: Duration,
-    /// How often in a row.
-    times: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
 struct Flight {
     key: Key,
     bucket: u64,
@@ -127,13 +122,18 @@ struct Flight {
 impl Limiter {
     /// Whether a request may be sent now.
     pub fn look(&self, key: Key, now: Duration) -> Result<(), Wait> {
-        let closed = self.closed.get(&key).map_or(Duration::ZERO, |closed| closed.until);
-        let mut until = closed.max(self.closed_until);
+        let route = self.closed.get(&key).copied().unwrap_or_default();
+        let mut until = route.until().max(self.all.until());
         let bucket = self
             .bucket(key)
             .map_or(Ok(()), |bucket| bucket.look(self.guess(key), now));
+        let doubts = [
+            self.look_in_doubt(route, |flight| flight.key == key),
+            self.look_in_doubt(self.all, |_| true),
+        ];
         // The longest of them, so that nobody sleeps twice.
-        for wait in [bucket, self.look_global(now)].into_iter().filter_map(Result::err) {
+        let waits = [bucket, self.look_global(now)].into_iter().chain(doubts);
+        for wait in waits.filter_map(Result::err) {
             match wait {
                 Wait::Until(later) => until = until.max(later),
                 Wait::Answer if until > now => {}
@@ -150,10 +150,6 @@ impl Limiter {
         let window = self.routes.get(key.route).is_some_and(|known| known.window);
         let bucket = self.buckets.entry(id).or_insert_with(|| Bucket::new(window));
         let sent = bucket.send(now);
-        while self.recent.front().is_some_and(|at| *at + SECOND <= now) {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(now);
         self.next += 1;
         self.flights.insert(self.next, Flight { key, bucket: id, sent });
         Ok(Permit(self.next))
@@ -181,26 +177,11 @@ impl Limiter {
         let Some(flight) = self.flights.remove(&number) else {
             return;
         };
-        let pause = match seen.verdict {
-            Verdict::Lost => Duration::ZERO,
-            Verdict::Passed => {
-                self.passed(key, now);
-                Duration::ZERO
-            }
-            Verdict::Failed => {
-                self.close(key, Duration::ZERO, LONGEST_BACKOFF, now);
-                Duration::ZERO
-            }
-            Verdict::Limited {
-                pause,
-                scope: Scope::Bucket | Scope::Route | Scope::Shared,
-            } => self.close(key, pause, LONGEST_DOUBLING, now),
-            Verdict::Limited { pause, .. } => {
-                let pause = pause.max(SHORTEST_PAUSE);
-                self.closed_until = self.closed_until.max(now + pause);
-                pause
-            }
-        };
+        while self.recent.front().is_some_and(|at| *at + SECOND <= now) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(now);
+        let pause = self.heed(flight, seen.verdict, now);
         let empty = matches!(
             seen.verdict,
             Verdict::Limited {
@@ -234,48 +215,62 @@ impl Limiter {
         if let Some(bucket) = self.buckets.get_mut(&flight.bucket) {
             bucket.unsend();
         }
-        if let Some(at) = self.recent.iter().rposition(|at| *at == flight.sent.at) {
-            self.recent.remove(at);
-        }
     }
 
+    /// When a request was sent that is under way.
+    pub fn sent_at(&self, Permit(number): &Permit) -> Option<Duration> {
+        self.flights.get(number).map(|flight| flight.sent.at)
+    }
+
+    /// Whether anything is under way that was sent then or later.
+    pub fn is_under_way_since(&self, since: Duration) -> bool {
+        self.flights.values().any(|flight| flight.sent.at >= since)
+    }
+
+    /// A request arrives between its start and its answer, so those under way and those answered within a second are all that can arrive within
+    /// one second with the next one. Whatever their latencies.
     fn look_global(&self, now: Duration) -> Result<(), Wait> {
-        // Those that are under way for longer may still arrive.
-        let late = self
-            .flights
-            .values()
-            .take_while(|flight| flight.sent.at + SECOND <= now)
-            .count();
-        let passed = self.recent.partition_point(|at| *at + SECOND <= now);
-        let count = self.recent.len() - passed;
-        if late + count < PER_SECOND {
+        let over = self.recent.partition_point(|at| *at + SECOND <= now);
+        if self.flights.len() + self.recent.len() - over < PER_SECOND {
             return Ok(());
         }
         Err(self
             .recent
-            .get(passed)
+            .get(over)
             .map_or(Wait::Answer, |at| Wait::Until(*at + SECOND)))
     }
 
-    /// Closes a route; gives for how long.
-    fn close(&mut self, key: Key, pause: Duration, longest: Duration, now: Duration) -> Duration {
-        let closed = self.closed.entry(key).or_insert(Closed {
-            until: Duration::ZERO,
-            times: 0,
-        });
-        // What was sent before it was closed says nothing new.
-        if now >= closed.until {
-            closed.times += 1;
+    /// What was closed opens for one request first; the others wait for what that one says.
+    fn look_in_doubt(&self, closing: Closing, mut is_one: impl FnMut(&Flight) -> bool) -> Result<(), Wait> {
+        let mut tries = self.flights.values().filter(|flight| flight.sent.at >= closing.until());
+        if closing.is_in_doubt() && tries.any(|flight| is_one(flight)) {
+            return Err(Wait::Answer);
         }
-        let backoff = SHORTEST_PAUSE.saturating_mul(1 << (closed.times - 1).min(16));
-        let pause = pause.max(backoff.min(longest));
-        closed.until = closed.until.max(now.saturating_add(pause));
-        pause
+        Ok(())
     }
 
-    fn passed(&mut self, key: Key, now: Duration) {
-        if self.closed.get(&key).is_some_and(|closed| now >= closed.until) {
-            self.closed.remove(&key);
+    /// Closes and opens by what was answered; gives for how long.
+    fn heed(&mut self, flight: Flight, verdict: Verdict, now: Duration) -> Duration {
+        let (key, sent) = (flight.key, flight.sent.at);
+        let mut close = |longest, pause| {
+            let closing = self.closed.entry(key).or_default();
+            closing.close(pause, longest, sent, now)
+        };
+        match verdict {
+            Verdict::Lost => Duration::ZERO,
+            Verdict::Failed => close(LONGEST_BACKOFF, Duration::ZERO),
+            Verdict::Limited {
+                pause,
+                scope: Scope::Global | Scope::Address,
+            } => self.all.close(pause, LONGEST_DOUBLING, sent, now),
+            Verdict::Limited { pause, .. } => close(LONGEST_DOUBLING, pause),
+            Verdict::Passed => {
+                self.all.passed(sent);
+                if let Some(closing) = self.closed.get_mut(&key) {
+                    closing.passed(sent);
+                }
+                Duration::ZERO
+            }
         }
     }
 
@@ -350,7 +345,8 @@ impl Limiter {
 
     /// Channels come and go, and each has had its buckets.
     fn forget(&mut self, now: Duration) {
-        self.closed.retain(|_, closed| closed.until + LONGEST_DOUBLING > now);
+        self.closed
+            .retain(|_, closing| closing.until() + LONGEST_DOUBLING > now);
         if self.buckets.len() < MANY {
             return;
         }

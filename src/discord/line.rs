@@ -6,8 +6,9 @@ use std::{
 };
 
 use crate::discord::{
+    closing::Closing,
     invalid::Invalid,
-    limiter::{Key, Limiter, Permit, Scope, Seen, Verdict, Wait},
+    limiter::{Key, LONGEST_DOUBLING, Limiter, Permit, Scope, Seen, Verdict, Wait},
 };
 
 /// What comes first when not everything can be sent at once.
@@ -72,7 +73,7 @@ pub struct Waiter {
 }
 
 /// What becomes of one who waited.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
     Go {
         bot: usize,
@@ -86,6 +87,15 @@ pub enum Turn {
     Unauthorized,
 }
 
+/// A further bot that can't move people in a guild, or (without one) anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// 1 for the first of `DISCORD_MOVER_TOKENS`.
+    pub bot: usize,
+    pub guild: Option<u64>,
+    pub why: String,
+}
+
 /// After this long in line, somebody may overtake: one at a time, and no more often than this.
 const LONG: Duration = Duration::from_secs(15);
 const OVERTAKE_EVERY: Duration = Duration::from_secs(5);
@@ -96,8 +106,8 @@ struct Bot {
     bad_token: bool,
     /// The guilds that it was seen in.
     seen_in: BTreeSet<u64>,
-    /// The guilds that it is not to be asked in until then.
-    left_out_of: BTreeMap<u64, Duration>,
+    /// The guilds that it is not to be asked in until then, and why.
+    left_out_of: BTreeMap<u64, (Duration, String)>,
 }
 
 #[derive(Debug)]
@@ -106,7 +116,8 @@ pub struct Line {
     bots: Vec<Bot>,
     waiting: BTreeMap<Rank, Waiter>,
     invalid: Invalid,
-    closed_until: Duration,
+    /// All that this address sends.
+    address: Closing,
     overtaken_at: Duration,
     next: u64,
 }
@@ -123,7 +134,7 @@ impl Line {
             bots: (0..=bots.max(1)).map(|_| bot()).collect(),
             waiting: BTreeMap::new(),
             invalid: Invalid::default(),
-            closed_until: Duration::ZERO,
+            address: Closing::default(),
             overtaken_at: Duration::ZERO,
             next: 0,
         }
@@ -202,12 +213,13 @@ impl Line {
 
     /// An answer, or none; `status` is 0 then.
     pub fn answered(&mut self, bot: usize, permit: Permit, status: u16, seen: &Seen<'_>, now: Duration) {
-        self.overheard(status, seen, now);
+        let sent = self.bots[bot].limiter.sent_at(&permit).unwrap_or(now);
+        self.overheard(status, seen, sent, now);
         self.bots[bot].limiter.answered(permit, seen, now);
     }
 
-    /// An answer to what was sent without a turn: it counts for what all bots share.
-    pub fn overheard(&mut self, status: u16, seen: &Seen<'_>, now: Duration) {
+    /// An answer to what may have been sent without a turn: it counts for what all bots share.
+    pub fn overheard(&mut self, status: u16, seen: &Seen<'_>, sent: Duration, now: Duration) {
         let shared = matches!(
             seen.verdict,
             Verdict::Limited {
@@ -218,12 +230,15 @@ impl Line {
         if matches!(status, 401 | 403) || (status == 429 && !shared) {
             self.invalid.count(now);
         }
-        if let Verdict::Limited {
-            pause,
-            scope: Scope::Address,
-        } = seen.verdict
-        {
-            self.closed_until = self.closed_until.max(now + pause);
+        match seen.verdict {
+            Verdict::Limited {
+                pause,
+                scope: Scope::Address,
+            } => {
+                self.address.close(pause, LONGEST_DOUBLING, sent, now);
+            }
+            Verdict::Passed => self.address.passed(sent),
+            Verdict::Lost | Verdict::Failed | Verdict::Limited { .. } => {}
         }
     }
 
@@ -244,18 +259,39 @@ impl Line {
     /// It is in a guild, and from now on moves people there.
     pub fn admit(&mut self, bot: usize, guild: u64) {
         self.bots[bot].seen_in.insert(guild);
+        self.bots[bot].left_out_of.remove(&guild);
     }
 
     /// It can't move people in a guild; says whether that is news.
-    pub fn leave_out(&mut self, bot: usize, guild: u64, until: Duration) -> bool {
+    pub fn leave_out(&mut self, bot: usize, guild: u64, why: &str, until: Duration) -> bool {
         self.bots[bot].seen_in.remove(&guild);
-        self.bots[bot].left_out_of.insert(guild, until).is_none()
+        let before = self.bots[bot].left_out_of.insert(guild, (until, why.to_owned()));
+        before.is_none_or(|(_, before)| before != why)
+    }
+
+    /// Which bots are left out where; also those that are about to be asked again.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        let further = self.bots.iter().enumerate().take(self.bots.len() - 1).skip(1);
+        let out = further.flat_map(|(number, bot)| {
+            let everywhere = bot.bad_token.then(|| (None, "Discord refuses its token".to_owned()));
+            let somewhere = bot
+                .left_out_of
+                .iter()
+                .map(|(guild, (_, why))| (Some(*guild), why.clone()));
+            let places = everywhere.into_iter().chain(somewhere);
+            places.map(move |(guild, why)| LeftOut {
+                bot: number,
+                guild,
+                why,
+            })
+        });
+        out.collect()
     }
 
     /// Whether a bot moves people in a guild; None when that is to be found out.
     pub fn takes_part(&self, bot: usize, guild: u64, now: Duration) -> Option<bool> {
         let bot = &self.bots[bot];
-        let left_out = bot.left_out_of.get(&guild).is_some_and(|until| now < *until);
+        let left_out = bot.left_out_of.get(&guild).is_some_and(|(until, _)| now < *until);
         if bot.bad_token || left_out {
             Some(false)
         } else {
@@ -294,8 +330,13 @@ impl Line {
 
     /// The bot with most room.
     fn choose(&self, waiter: &Waiter, now: Duration) -> Result<usize, Wait> {
-        if now < self.closed_until {
-            return Err(Wait::Until(self.closed_until));
+        let opens = self.address.until();
+        if now < opens {
+            return Err(Wait::Until(opens));
+        }
+        let is_tried = || self.bots.iter().any(|bot| bot.limiter.is_under_way_since(opens));
+        if self.address.is_in_doubt() && is_tried() {
+            return Err(Wait::Answer);
         }
         self.invalid.look(now).map_err(Wait::Until)?;
         let key = waiter.key;
@@ -330,6 +371,9 @@ fn soonest(a: Wait, b: Wait) -> Wait {
         (Wait::Answer, Wait::Answer) => Wait::Answer,
     }
 }
+
+#[cfg(test)]
+mod hot;
 
 #[cfg(test)]
 mod tests {
@@ -387,15 +431,27 @@ mod tests {
         );
     }
 
+    /// Everybody in the order of his turn, answered before the next one goes.
     fn gone(line: &mut Line, now: Duration) -> Vec<Rank> {
-        let (turns, _) = line.serve(now);
-        turns
-            .into_iter()
-            .map(|(rank, turn)| {
-                assert!(matches!(turn, Turn::Go { .. }), "{turn:?}");
-                rank
-            })
-            .collect()
+        let mut gone = Vec::new();
+        loop {
+            let turns = line.serve(now).0;
+            if turns.is_empty() {
+                return gone;
+            }
+            for (rank, turn) in turns {
+                let Turn::Go { bot, permit } = turn else {
+                    panic!("{turn:?}")
+                };
+                let verdict = Verdict::Passed;
+                let seen = Seen {
+                    verdict,
+                    ..Seen::default()
+                };
+                line.answered(bot, permit, 200, &seen, now);
+                gone.push(rank);
+            }
+        }
     }
 
     #[test]
@@ -403,7 +459,13 @@ mod tests {
         let mut line = Line::new(1);
         closed(&mut line);
         let mut wished = Vec::new();
-        for class in [Class::TearDown, Class::Overwrite, Class::Create, Class::Move] {
+        for class in [
+            Class::TearDown,
+            Class::Message,
+            Class::Overwrite,
+            Class::Create,
+            Class::Move,
+        ] {
             for since in [200, 100] {
                 for _faction in 0..2 {
                     wished.extend((1..=2).map(|nth| rank(class, since, nth)));
@@ -425,6 +487,18 @@ mod tests {
         let mut expected: Vec<_> = wished.iter().map(|rank| (rank.class, rank.since, rank.nth)).collect();
         expected.sort_unstable();
         assert_eq!(went, expected);
+        let mut classes: Vec<Class> = went.iter().map(|(class, ..)| *class).collect();
+        classes.dedup();
+        assert_eq!(
+            classes,
+            [
+                Class::Move,
+                Class::Create,
+                Class::Overwrite,
+                Class::Message,
+                Class::TearDown
+            ]
+        );
         assert_eq!(
             went[..4],
             [
@@ -434,6 +508,21 @@ mod tests {
                 (Class::Move, 100, 2)
             ]
         );
+    }
+
+    #[test]
+    fn what_our_address_is_refused_no_bot_sends_and_then_one_of_them_asks_first() {
+        let mut line = Line::new(2);
+        line.admit(1, 7);
+        closed(&mut line);
+        for by in [By::Bot(0), By::Bot(1), By::AnyIn(7), By::Nobody] {
+            line.join(rank(Class::Move, 0, 0), waiter(moves(7), by, secs(2)));
+        }
+        let (turns, again) = line.serve(secs(9));
+        assert!(turns.is_empty(), "{turns:?}");
+        assert_eq!(again, Some(secs(10)));
+        assert_eq!(line.serve(secs(10)).0.len(), 1, "one of them tries it");
+        assert_eq!(line.serve(secs(10)), (vec![], None), "the others wait for its answer");
     }
 
     #[test]
@@ -498,7 +587,7 @@ mod tests {
         let mut line = Line::new(3);
         line.admit(1, 7);
         line.admit(2, 7);
-        line.leave_out(2, 7, secs(1000));
+        line.leave_out(2, 7, "Missing Permissions, 50013", secs(1000));
         (0..20).for_each(|nth| _ = line.join(rank(Class::Move, 0, nth), waiter(moves(7), By::AnyIn(7), secs(1))));
         let by: Vec<usize> = line
             .serve(secs(1))
@@ -516,6 +605,34 @@ mod tests {
             matches!(line.serve(secs(1)).0[..], [(_, Turn::Go { bot: 0, .. })]),
             "nobody else was seen in guild 8"
         );
+    }
+
+    #[test]
+    fn a_bot_that_is_left_out_is_named_once_and_asked_again_after_a_while() {
+        let mut line = Line::new(3);
+        line.admit(1, 7);
+        assert!(line.leave_out(1, 7, "Missing Access, 50001", secs(600)), "it is news");
+        assert_eq!(line.takes_part(1, 7, secs(599)), Some(false));
+        assert_eq!(line.takes_part(1, 7, secs(600)), None, "to be found out anew");
+        assert!(!line.leave_out(1, 7, "Missing Access, 50001", secs(1200)), "known");
+        assert!(
+            line.leave_out(1, 7, "Unknown Guild, 10004", secs(1200)),
+            "another reason"
+        );
+        line.bad_token(2);
+        let named = |bot, guild, why: &str| LeftOut {
+            bot,
+            guild,
+            why: why.to_owned(),
+        };
+        let expected = [
+            named(1, Some(7), "Unknown Guild, 10004"),
+            named(2, None, "Discord refuses its token"),
+        ];
+        assert_eq!(line.left_out(), expected);
+        line.admit(1, 7);
+        assert_eq!(line.left_out(), expected[1..]);
+        assert_eq!(line.takes_part(2, 7, secs(9999)), Some(false));
     }
 
     #[test]

@@ -11,32 +11,28 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use twilight_http::request::{Method, Request};
 
 use crate::{
     discord::{
         answer::{Answer, read, seen},
-        client::{Options, Priority, api_base},
+        client::{LEFT_OUT, Options, Priority, api_base},
         error::Error,
         limiter::{Key, Scope, Seen, Verdict},
-        line::{By, Class, Waiter},
+        line::{By, Class, LeftOut, Waiter},
         turns::{Flight, Turns},
     },
     metrics,
 };
 
-/// The form that Discord asks for (docs, "User Agent"): `DiscordBot ($url, $version)`. Others may be blocked.
-pub(super) const USER_AGENT: &str = concat!(
-    "DiscordBot (https://github.com/muster/muster, ",
-    env!("CARGO_PKG_VERSION"),
-    ")"
-);
+/// The form that Discord asks for (docs, "User Agent"): `DiscordBot ($url, $version)`. Others may be blocked. Muster has no home page that could
+/// stand here, and a made-up one might be somebody else's: a name below `.invalid` never is (RFC 2606).
+pub(super) const USER_AGENT: &str = concat!("DiscordBot (https://muster.invalid, ", env!("CARGO_PKG_VERSION"), ")");
 /// Connections kept open: a wave of a 5v5 match (ten moves and two more) finds all of its connections warm.
 const WARM_CONNECTIONS: usize = 12;
 /// Who asked is told that nothing came after 3 s; this leaves room for the way.
 const AT_ONCE: Duration = Duration::from_millis(2_500);
-/// How long a bot that could not move people in a guild is not asked again there.
-const LEFT_OUT: Duration = Duration::from_secs(600);
 
 /// Method and path with names instead of ids, the guild or channel that limits count by, whose turn it is, and who may send it.
 #[derive(Clone, Copy, Debug)]
@@ -112,12 +108,23 @@ impl Sender {
     /// The bot is in the guild, and from now on moves people there.
     pub fn admit(&self, bot: usize, guild: u64) {
         self.turns.line(|line| line.admit(bot, guild));
+        self.count_left_out();
     }
 
-    /// Reports why a bot can't help in a guild, once; the others go on without it.
-    pub fn leave_out(&self, bot: usize, guild: u64, why: &str) {
-        let until = self.turns.now() + LEFT_OUT;
-        if self.turns.line(|line| line.leave_out(bot, guild, until)) {
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.turns.line(|line| line.left_out())
+    }
+
+    fn count_left_out(&self) {
+        ::metrics::gauge!(metrics::DISCORD_LEFT_OUT).set(self.left_out().len() as f64);
+    }
+
+    /// Reports why a bot can't help in a guild, once; the others go on without it, and it is asked again after that time.
+    pub fn leave_out(&self, bot: usize, guild: u64, why: &str, within: Duration) {
+        let until = self.turns.now() + within;
+        let is_news = self.turns.line(|line| line.leave_out(bot, guild, why, until));
+        self.count_left_out();
+        if is_news {
             tracing::warn!(
                 bot,
                 guild,
@@ -129,7 +136,14 @@ impl Sender {
     }
 
     /// Sends until there is an answer, as long as patience lasts: an attempt starts only when it can end in time.
-    pub async fn call(&self, route: Route, priority: Priority, request: &Request) -> Result<Answer, Error> {
+    /// What still waits for its turn is not sent once `recall` is cancelled.
+    pub async fn call(
+        &self,
+        route: Route,
+        priority: Priority,
+        recall: Option<&CancellationToken>,
+        request: &Request,
+    ) -> Result<Answer, Error> {
         let joined = self.turns.now();
         let waiter = Waiter {
             key: route.key,
@@ -140,7 +154,7 @@ impl Sender {
         let rank = priority.rank(route.class);
         let mut first_failure = None;
         loop {
-            let flight = match self.turns.wait(rank, waiter).await {
+            let flight = match self.turns.wait(rank, waiter, recall).await {
                 Ok(flight) => flight,
                 Err(error) => return Err(first_failure.unwrap_or(error)),
             };
@@ -161,7 +175,7 @@ impl Sender {
     /// Sends without a turn: for what Discord counts in no limit of ours and wants at once. A second attempt is safe here, since it is
     /// told when the first one was carried out. Says whether there was one.
     pub async fn call_at_once(&self, route: Route, request: &Request) -> Result<(Answer, bool), Error> {
-        let started = Instant::now();
+        let (started, sent) = (Instant::now(), self.turns.now());
         let mut second = false;
         loop {
             let within = AT_ONCE.min(self.deadline).saturating_sub(started.elapsed());
@@ -171,7 +185,8 @@ impl Sender {
                 Ok((status, headers, bytes)) => {
                     let (key, seen) = (route.key, seen(status, &headers, &bytes));
                     let now = self.turns.now();
-                    self.turns.line(|line| line.overheard(status.as_u16(), &seen, now));
+                    self.turns
+                        .line(|line| line.overheard(status.as_u16(), &seen, sent, now));
                     if let Verdict::Limited { pause, scope } = seen.verdict {
                         warn_of_429(None, key, pause, scope);
                         return Err(Error::Busy { retry_after: pause });
@@ -244,7 +259,7 @@ impl Sender {
                 }
             }
             (Ok(Some(Answer::Refused(refusal))), By::AnyIn(guild)) if bot > 0 && refusal.is_about_the_bot() => {
-                self.leave_out(bot, guild, &refusal.said());
+                self.leave_out(bot, guild, &refusal.said(), LEFT_OUT);
                 Ok(None)
             }
             (answer, _) => answer,
@@ -256,6 +271,7 @@ impl Sender {
         if !self.turns.line(|line| line.bad_token(bot)) {
             return;
         }
+        self.count_left_out();
         if bot == 0 {
             tracing::error!("Discord refuses the bot's token; nothing is sent to Discord until the next start");
         } else {

@@ -7,10 +7,12 @@ use std::{
     time::Duration,
 };
 
+use futures::future::OptionFuture;
 use tokio::{
     sync::{Notify, oneshot},
     time::{Instant, sleep_until},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     discord::{
@@ -68,8 +70,18 @@ impl Turns {
         result
     }
 
-    /// Waits for a turn, unless that takes longer than the call may. Dropping the future leaves the line.
-    pub async fn wait(&self, rank: Rank, waiter: Waiter) -> Result<Flight<'_>, Error> {
+    /// Waits for a turn, unless that takes longer than the call may, or `recall` is cancelled. Dropping the future leaves the line.
+    pub async fn wait(
+        &self,
+        rank: Rank,
+        waiter: Waiter,
+        recall: Option<&CancellationToken>,
+    ) -> Result<Flight<'_>, Error> {
+        if recall.is_some_and(CancellationToken::is_cancelled) {
+            return Err(Error::Recalled);
+        }
+        let recalled = OptionFuture::from(recall.map(CancellationToken::cancelled));
+        tokio::pin!(recalled);
         let mut place = Place::take(self, rank, waiter);
         let turn = loop {
             let clock = self.serve().filter(|(head, _)| *head == place.rank).map(|(_, at)| at);
@@ -77,6 +89,7 @@ impl Turns {
             tokio::select! {
                 biased;
                 turn = &mut place.turn => break turn.ok(),
+                Some(()) = &mut recalled, if recall.is_some() => return Err(Error::Recalled),
                 () = place.wake.notified() => {}
                 () = sleep_until(self.start + at) => {
                     if self.now() >= waiter.last_start {

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Timestamp,
-    binding::{checked, created, deleted, forget, found},
+    binding::{checked, created, deleted, forget, found, not_created},
     event::{Event, Reading, Source, State},
     ids::{ChannelId, Faction, UserId},
     match_facts::{MatchFacts, Phase, Side, Status},
@@ -110,6 +110,12 @@ fn move_on(record: &mut Record, old: Option<&MatchFacts>, new: &MatchFacts, now:
 }
 
 fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: Timestamp) {
+    if *outcome == Outcome::NotSent {
+        if let Action::CreateChannel { faction, .. } = action {
+            not_created(&mut state.record, *faction);
+        }
+        return;
+    }
     match action {
         Action::CreateChannel { faction, category, .. } => created(state, *faction, *category, outcome, now),
         Action::FindChannel { faction, since, .. } => found(state, *faction, *since, outcome, now),

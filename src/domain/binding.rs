@@ -44,6 +44,17 @@ pub(super) fn created(
     drop_empty(&mut state.record, faction);
 }
 
+/// The create was never sent: there is nothing to look for.
+pub(super) fn not_created(record: &mut Record, faction: Faction) {
+    if let Some(slot) = record.slots.get_mut(&faction) {
+        slot.intended_at = None;
+        if slot.channel.is_none() {
+            slot.access.clear();
+        }
+    }
+    drop_empty(record, faction);
+}
+
 pub(super) fn found(state: &mut State, faction: Faction, since: Timestamp, outcome: &Outcome, now: Timestamp) {
     if *outcome == Outcome::NotHere {
         state.guild.left(now);

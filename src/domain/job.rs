@@ -70,10 +70,14 @@ pub enum Verdict {
     Done { look_again: Option<Timestamp> },
     /// The outside world was not ready (down, slow, rate limited). Try again, not earlier than `after`; never gives up.
     Retry { why: String, after: Duration },
+    /// The outside world said when to come again, or the turn did not come in time: try again after just that time.
+    PutOff { why: String, after: Duration },
     /// It should not have failed. Try again a few times, then keep the job as dead with its error.
     Failed { why: String },
     /// The key belongs to another worker by now; nothing may be written.
     Lost,
     /// The process is stopping; somebody else shall go on at once.
     Yielded,
+    /// The key was booked again while steps waited for their turn, so they were taken back: run again at once.
+    Recalled,
 }

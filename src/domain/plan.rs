@@ -109,6 +109,8 @@ pub enum Outcome {
         after: Duration,
         why: String,
     },
+    /// It was never sent: its turn did not come in time, or it was taken back before. Nothing has changed.
+    NotSent,
     /// The bot is no member of the guild.
     NotHere,
     /// What a channel is called.
@@ -271,6 +273,7 @@ impl fmt::Display for Outcome {
             Self::CategoryFull => f.write_str("the category is full"),
             Self::GuildFull => f.write_str("the Discord server is full"),
             Self::Later { after, why } => write!(f, "not for {} s: {why}", after.as_secs()),
+            Self::NotSent => f.write_str("not sent"),
             Self::NotHere => f.write_str("the bot is not in the Discord server"),
             Self::Named(name) => write!(f, "is called '{name}'"),
             Self::Occupied => f.write_str("is not empty"),
@@ -309,6 +312,7 @@ impl Outcome {
             Self::Refused(_) | Self::CategoryGone(_) => "refused",
             Self::CategoryFull | Self::GuildFull => "full",
             Self::Later { .. } => "later",
+            Self::NotSent => "not_sent",
             Self::NotHere => "not_here",
             Self::Occupied => "occupied",
         }

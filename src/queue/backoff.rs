@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// The wait before a job's next try grows up to this.
 const JOB_CAP: Duration = Duration::from_secs(60);
+/// Nothing is tried again sooner.
+const SOONEST: Duration = Duration::from_millis(250);
 /// No answer of a foreign server may put a job to sleep for longer.
 const AFTER_CAP: Duration = Duration::from_secs(3600);
 /// While the database is away we ask this often at most, so that we are back soon after it is.
@@ -14,6 +16,11 @@ pub(super) fn before_retry(attempts: i32, after: Duration) -> Duration {
     let exponent = attempts.clamp(0, 16).unsigned_abs();
     let full = Duration::from_secs(1 << exponent).min(JOB_CAP);
     spread(full).max(after.min(AFTER_CAP))
+}
+
+/// When the outside world has told how long: just that, within reason.
+pub(super) fn as_told(after: Duration) -> Duration {
+    after.clamp(SOONEST, AFTER_CAP)
 }
 
 /// Between half and all of it.
@@ -69,6 +76,8 @@ mod tests {
     fn a_server_s_wish_is_honoured_within_reason() {
         assert_eq!(before_retry(0, Duration::from_secs(90)), Duration::from_secs(90));
         assert_eq!(before_retry(0, Duration::MAX), AFTER_CAP);
+        assert_eq!(as_told(Duration::from_secs(90)), Duration::from_secs(90));
+        assert_eq!((as_told(Duration::ZERO), as_told(Duration::MAX)), (SOONEST, AFTER_CAP));
     }
 
     #[test]

@@ -84,6 +84,10 @@ async fn write(
             let at = now + backoff::before_retry(claim.attempts, *after);
             (jobs::retry(connection, worker, claim, at, why).await?, Some(at))
         }
+        Verdict::PutOff { why, after } => {
+            let at = now + backoff::as_told(*after);
+            (jobs::retry(connection, worker, claim, at, why).await?, Some(at))
+        }
         Verdict::Failed { why } => {
             let at = now + backoff::before_retry(claim.attempts, Duration::ZERO);
             match jobs::fail(connection, worker, claim, at, why, max_attempts, now).await? {
@@ -92,7 +96,7 @@ async fn write(
                 Failure::Fenced => (false, None),
             }
         }
-        Verdict::Yielded => (jobs::release(connection, worker, claim).await?, None),
+        Verdict::Yielded | Verdict::Recalled => (jobs::release(connection, worker, claim).await?, None),
         Verdict::Lost => (false, None),
     };
     Ok(if held { Written::Kept(due) } else { Written::Fenced })
@@ -110,7 +114,7 @@ fn report(clock: &Clock, claim: &Claim, verdict: &Verdict, written: &Written) {
         (Verdict::Failed { why }, _) => {
             tracing::warn!(%key, attempts = attempts + 1, error = why, "the job failed and is tried again");
         }
-        (Verdict::Retry { why, .. }, _) => {
+        (Verdict::Retry { why, .. } | Verdict::PutOff { why, .. }, _) => {
             tracing::info!(%key, attempts = attempts + 1, error = why, "the job could not be finished and is tried again");
         }
         (Verdict::Done { .. }, _) => {
@@ -119,7 +123,7 @@ fn report(clock: &Clock, claim: &Claim, verdict: &Verdict, written: &Written) {
                 ::metrics::histogram!(metrics::DELIVERY_TO_DONE).record(took);
             }
         }
-        (Verdict::Yielded | Verdict::Lost, _) => {}
+        (Verdict::Yielded | Verdict::Recalled | Verdict::Lost, _) => {}
     }
 }
 
@@ -127,9 +131,11 @@ fn label(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Done { .. } => "done",
         Verdict::Retry { .. } => "retry",
+        Verdict::PutOff { .. } => "put_off",
         Verdict::Failed { .. } => "failed",
         Verdict::Lost => "lost",
         Verdict::Yielded => "yielded",
+        Verdict::Recalled => "recalled",
     }
 }
 

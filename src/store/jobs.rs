@@ -172,7 +172,7 @@ pub async fn settle(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends a run that the outside world was not ready for: tried again then, or at once when booked again after this. False when fenced.
+/// Ends a run that the outside world was not ready for: tried again then, or at once when it was or is booked again. False when fenced.
 pub async fn retry(
     connection: &mut Connection,
     worker: WorkerId,
@@ -181,7 +181,8 @@ pub async fn retry(
     why: &str,
 ) -> Result<bool, Error> {
     let done = sqlx::query(
-        "update jobs set owner = null, due_at = $4, next_at = null, attempts = attempts + 1, last_error = $5
+        "update jobs set owner = null, due_at = case when wanted > $6 then due_at else $4 end, next_at = null,
+            attempts = attempts + 1, last_error = $5
         where key = $1 and owner = $2 and epoch = $3",
     )
     .bind(claim.key.as_str())
@@ -189,6 +190,7 @@ pub async fn retry(
     .bind(claim.epoch)
     .bind(at)
     .bind(storable(why))
+    .bind(claim.seen)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -258,6 +260,18 @@ pub async fn still_owned(connection: &mut Connection, worker: WorkerId, claim: &
         .fetch_optional(connection)
         .await?;
     Ok(row.is_some())
+}
+
+/// Whether what the claim's owner is doing may be out of date: the key was booked again since, or is somebody else's by now.
+pub async fn is_outdated(connection: &mut Connection, worker: WorkerId, claim: &Claim) -> Result<bool, Error> {
+    let row = sqlx::query("select wanted > $4 as news from jobs where key = $1 and owner = $2 and epoch = $3")
+        .bind(claim.key.as_str())
+        .bind(worker.get())
+        .bind(claim.epoch)
+        .bind(claim.seen)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map_or(Ok(true), |row| row.try_get("news"))?)
 }
 
 pub async fn counts(connection: &mut Connection, now: Timestamp) -> Result<Counts, Error> {

@@ -13,7 +13,9 @@ pub(super) const NOT_READY: Duration = Duration::from_secs(1);
 pub(super) enum Cut {
     Lost,
     Yielded,
+    Recalled,
     Retry { why: String, after: Duration },
+    PutOff { why: String, after: Duration },
     Failed { why: String },
 }
 
@@ -22,7 +24,9 @@ impl From<Cut> for Verdict {
         match cut {
             Cut::Lost => Self::Lost,
             Cut::Yielded => Self::Yielded,
+            Cut::Recalled => Self::Recalled,
             Cut::Retry { why, after } => Self::Retry { why, after },
+            Cut::PutOff { why, after } => Self::PutOff { why, after },
             Cut::Failed { why } => Self::Failed { why },
         }
     }
@@ -43,10 +47,11 @@ impl From<store::Error> for Cut {
 pub(super) fn cut_by(error: discord::error::Error) -> Cut {
     let why = error.to_string();
     match error {
-        discord::error::Error::Busy { retry_after } => Cut::Retry {
+        discord::error::Error::Busy { retry_after } => Cut::PutOff {
             why,
             after: retry_after,
         },
+        discord::error::Error::Recalled => Cut::Recalled,
         discord::error::Error::Unavailable { .. } => Cut::Retry { why, after: NOT_READY },
         discord::error::Error::Unauthorized => Cut::Retry {
             why,

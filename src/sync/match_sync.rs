@@ -27,6 +27,7 @@ use crate::{
         guild_view, hear, load_record, load_state,
         perform::{perform, priorities},
         reading,
+        turns::{PutOff, while_current},
     },
 };
 
@@ -35,7 +36,7 @@ const WAVES: usize = 12;
 /// How soon to look again when FACEIT could not be asked.
 const FACEIT_AWAY: Duration = Duration::from_secs(15);
 impl Sync {
-    /// Runs a claimed job. `stop` ends it between two waves, so that another process can go on.
+    /// Runs a claimed job. `stop` ends it between two waves, and takes back what waits for its turn, so that another process can go on.
     pub async fn run(&self, worker: WorkerId, claim: Claim, stop: CancellationToken) -> Verdict {
         let result = match (claim.key.match_id(), claim.key.guild_id()) {
             (Some(id), _) => self.sync(worker, &claim, &id, &stop).await,
@@ -62,6 +63,8 @@ impl Sync {
             worker,
             claim,
             id,
+            stop,
+            put_off: PutOff::default(),
             saved: None,
             overflow: false,
             emptied: false,
@@ -77,6 +80,7 @@ impl Sync {
             }
             state.seats.hear(hear(&self.voice, &state));
             let decision = decide(&mut state, &event, self.sources.clock.now());
+            let actions = run.without_put_off(&mut state, decision.actions);
             run.save(&state.record).await?;
             look_again = decision.look_again;
             for note in decision
@@ -86,14 +90,16 @@ impl Sync {
             {
                 warn!(match_id = %id, "{note}");
             }
-            if decision.actions.is_empty() {
+            if actions.is_empty() {
                 debug!(match_id = %id, look_again = ?look_again, notes = ?decision.notes, "nothing to do");
                 break;
             }
-            event = run.wave(&mut state, decision.actions).await?;
+            event = run.wave(&mut state, actions).await?;
         }
         run.book_categories(&state).await?;
-        Ok(soon_when_stale(look_again, stale.as_ref(), self.sources.clock.now()))
+        let now = self.sources.clock.now();
+        let look_again = soon_when_stale(look_again, stale.as_ref(), now);
+        run.put_off.cut(look_again, now).map_or(Ok(look_again), Err)
     }
 }
 
@@ -117,6 +123,8 @@ struct Run<'a> {
     worker: WorkerId,
     claim: &'a Claim,
     id: &'a MatchId,
+    stop: &'a CancellationToken,
+    put_off: PutOff,
     /// The record as it is in the database.
     saved: Option<Record>,
     /// The guild wants further categories.
@@ -196,33 +204,44 @@ impl Run<'_> {
     async fn wave(&mut self, state: &mut State, actions: Vec<Action>) -> Result<Event, Cut> {
         let priorities = priorities(&state.record, &actions);
         let (id, voice, now) = (self.id, &self.sync.voice, self.sync.sources.clock.now());
+        let recall = self.stop.child_token();
         let Some(settings) = state.settings.clone() else {
             return Ok(Event::Outcomes(Vec::new()));
         };
         let settings = settings.as_ref();
         let steps = actions.into_iter().zip(priorities).map(|(action, priority)| {
-            let discord = self.sync.discord.with_priority(priority);
+            let discord = self.sync.discord.with_priority(priority).with_recall(recall.clone());
             async move {
                 let result = perform(&discord, voice, settings, id, &action, now).await;
                 (action, result)
             }
         });
         let mut outcomes = Vec::new();
-        let mut worst: Option<discord::error::Error> = None;
-        for (action, result) in join_all(steps).await {
+        let (mut worst, mut recalled) = (None, false);
+        let pool = &self.sync.sources.pool;
+        for (action, result) in while_current(pool, self.worker, self.claim, &recall, join_all(steps)).await {
             let result = self.only_ours(result).await;
             match result {
                 Ok(outcome) => {
                     self.tell(&action, &outcome);
                     outcomes.push((action, outcome));
                 }
+                Err(discord::error::Error::Recalled) => {
+                    debug!(match_id = %self.id, kind = action.kind(), "{action}: taken back before its turn came");
+                    outcomes.push((action, Outcome::NotSent));
+                    recalled = true;
+                }
+                Err(error @ discord::error::Error::Busy { retry_after }) => {
+                    counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => "put_off").increment(1);
+                    info!(match_id = %self.id, kind = action.kind(), "could not {action} yet: {error}");
+                    outcomes.push((action.clone(), Outcome::NotSent));
+                    let until = self.sync.sources.clock.now() + retry_after;
+                    self.put_off.add(action, until, error.to_string());
+                }
                 Err(error) => {
                     counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => "unavailable").increment(1);
                     warn!(match_id = %self.id, kind = action.kind(), "could not {action}, will try again: {error}");
-                    worst = Some(match worst {
-                        Some(worse) if worse.retry_after() >= error.retry_after() => worse,
-                        _ => error,
-                    });
+                    worst = Some(error);
                 }
             }
         }
@@ -234,10 +253,23 @@ impl Run<'_> {
         )
         .await?;
         let event = Event::Outcomes(outcomes);
-        let Some(error) = worst else { return Ok(event) };
+        let cut = match worst {
+            Some(error) => cut_by(error),
+            None if recalled && self.stop.is_cancelled() => Cut::Yielded,
+            None if recalled => Cut::Recalled,
+            None => return Ok(event),
+        };
         absorb(state, &event, self.sync.sources.clock.now());
         self.save(&state.record).await?;
-        Err(cut_by(error))
+        Err(cut)
+    }
+
+    /// Leaves out what was put off in this run, and voids the intents of it.
+    fn without_put_off(&self, state: &mut State, actions: Vec<Action>) -> Vec<Action> {
+        let (put_off, actions) = self.put_off.divide(actions);
+        let not_sent = put_off.into_iter().map(|action| (action, Outcome::NotSent)).collect();
+        absorb(state, &Event::Outcomes(not_sent), self.sync.sources.clock.now());
+        actions
     }
 
     /// A look for lost channels must not find those of another match that happens to have the same name.

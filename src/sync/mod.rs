@@ -8,6 +8,7 @@ mod perform;
 mod preview;
 mod reading;
 mod sweep;
+mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

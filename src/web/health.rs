@@ -14,7 +14,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use crate::{discord::Shards, metrics, store, web::Web};
+use crate::{
+    discord::{LeftOut, Shards},
+    metrics, store,
+    web::Web,
+};
 
 /// How long a report of `/readyz?verbose` stands, so that nobody can use it to burn our calls to Discord and FACEIT.
 const REPORT_STANDS: Duration = Duration::from_secs(60);
@@ -70,6 +74,9 @@ pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>, headers: 
     );
     checks.insert("discord_token".to_owned(), verdict(token(&web)));
     checks.insert("gateway".to_owned(), gateway(&web.shards));
+    if let Some(left_out) = (web.movers)() {
+        checks.insert("movers".to_owned(), movers(&left_out));
+    }
     let ready = checks.values().all(|check| check["ok"] == Value::Bool(true));
     let status = if ready {
         StatusCode::OK
@@ -123,6 +130,17 @@ fn token(web: &Web) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+/// Never red: the main bot moves people without them, only slower.
+fn movers(left_out: &[LeftOut]) -> Value {
+    let mut check = verdict(Ok(()));
+    let each = left_out.iter().map(|left_out| {
+        let server = left_out.guild.map(|guild| guild.to_string());
+        json!({ "bot": left_out.bot, "server": server, "why": left_out.why })
+    });
+    check["left_out"] = each.collect();
+    check
 }
 
 /// Red only when a shard was given up. How each one stands is there to be read, and the number of its session's last event, once everything

@@ -33,7 +33,7 @@ pub use health::Examined;
 
 use crate::{
     clock::Clock,
-    discord::{Shards, VoiceMap},
+    discord::{LeftOut, Shards, VoiceMap},
     faceit::secret::Secret,
     store,
     web::intake::Intake,
@@ -57,6 +57,8 @@ pub struct Web {
     pub voice: VoiceMap,
     /// Discord refused the bot's token.
     pub token_is_bad: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Which of the further bots can't help, and where; None when there are no further bots.
+    pub movers: Arc<dyn Fn() -> Option<Vec<LeftOut>> + Send + Sync>,
     /// Looks whether all is in place; costs calls to Discord and FACEIT.
     pub examine: Examine,
     /// The last result of that.

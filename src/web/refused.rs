@@ -226,7 +226,7 @@ impl From<discord::Error> for Refused {
         warn!(%error, "an API call that needs Discord failed");
         match error {
             discord::Error::Busy { retry_after } => Self::busy(retry_after),
-            discord::Error::Unavailable { .. } => Self::unreachable("the bot's call failed"),
+            discord::Error::Unavailable { .. } | discord::Error::Recalled => Self::unreachable("the bot's call failed"),
             discord::Error::Unauthorized => {
                 let message = "Discord refuses the bot's token; the operator must set a new DISCORD_TOKEN";
                 Self::new(StatusCode::BAD_GATEWAY, "bot_refused", message)

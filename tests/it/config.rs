@@ -50,7 +50,7 @@ fn five_settings_are_enough_and_the_rest_has_its_documented_default() {
     assert_eq!(config.guild.grace, Duration::from_secs(60));
     assert_eq!(config.guild.max_age, Duration::from_secs(8 * 3600));
     assert_eq!(config.guild.name_template, "match-{short_id}-{faction}");
-    assert_eq!((config.workers, config.database.connections), (8, 16));
+    assert_eq!((config.workers, config.database.connections), (64, 16));
     assert_eq!(config.delivery_retention, Duration::from_secs(30 * 86_400));
     assert!(config.warnings.is_empty());
 }

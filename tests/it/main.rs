@@ -11,6 +11,7 @@ mod doctor;
 mod faceit;
 mod faceit_bodies;
 mod gateway;
+mod in_line;
 mod intake;
 mod linking;
 mod migrations;

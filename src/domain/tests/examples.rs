@@ -1,12 +1,16 @@
 //! Rules as short stories, one plan each.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use crate::domain::{
+    absorb::absorb,
     decide::decide,
     event::{Announced, Event},
     match_facts::{MatchFacts, Side, Status},
-    plan::{Decision, Note},
+    plan::{Decision, Note, Outcome},
     tests::toy::{FOREIGN, LOBBY, Luck, Toy, api, at, channel, facts, lucky, run, state, user, webhook},
 };
 use crate::domain::{event::State, ids::Faction, record::Placement};
@@ -431,4 +435,44 @@ fn a_refused_look_for_a_lost_channel_is_not_repeated_at_once_and_nothing_is_crea
     assert_eq!(toy.calls.len(), calls + 2);
     go(&mut state, &mut toy, ready(), 602);
     assert_eq!(toy.made(), [ONE, TWO], "found, not made again");
+}
+
+#[test]
+fn a_step_that_was_never_sent_leaves_nothing_to_look_for_and_is_planned_again() {
+    let (mut state, mut toy) = (state([11, 21]), Toy::new([11, 21]));
+    let ready = || api(facts(Status::Ready, &[11], &[21]));
+    let asked = decide(&mut state, &ready(), at(0));
+    let not_sent = asked
+        .actions
+        .iter()
+        .map(|action| (action.clone(), Outcome::NotSent))
+        .collect();
+    let again = decide(&mut state, &Event::Outcomes(not_sent), at(1));
+    assert_eq!(again.actions, asked.actions);
+    // It was called off before the creates had their turn.
+    let not_sent = asked
+        .actions
+        .into_iter()
+        .map(|action| (action, Outcome::NotSent))
+        .collect();
+    absorb(&mut state, &Event::Outcomes(not_sent), at(2));
+    assert_eq!(state.record.slots, BTreeMap::new());
+    go(&mut state, &mut toy, ready(), 3);
+    toy.calls.clear();
+    // A move, and then the end, which also has to wait for its turn.
+    let moves = vec![Luck::NotSent; 2];
+    state.record.members.clear();
+    let mut moves = moves.into_iter();
+    run(&mut state, ready(), at(4), &mut toy, &mut || {
+        moves.next().unwrap_or(Luck::Fine)
+    });
+    assert_eq!((toy.who_sits_in(ONE), toy.who_sits_in(TWO)), (set(&[11]), set(&[21])));
+    let mut luck = [Luck::NotSent, Luck::Fine].into_iter().cycle();
+    let over = || api(facts(Status::Finished, &[], &[]));
+    run(&mut state, over(), at(5), &mut toy, &mut lucky);
+    run(&mut state, over(), at(70), &mut toy, &mut || {
+        luck.next().unwrap_or(Luck::Fine)
+    });
+    assert!(state.record.closed_at.is_some());
+    assert_eq!(toy.who_sits_in(ONE), set(&[]));
 }

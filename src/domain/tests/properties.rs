@@ -60,6 +60,7 @@ fn luck(bytes: &[u8]) -> impl FnMut() -> Luck + '_ {
     move || match bytes.next() {
         Some(0 | 1) => Luck::LostBefore,
         Some(2 | 3) => Luck::LostAfter,
+        Some(4 | 5) => Luck::NotSent,
         _ => Luck::Fine,
     }
 }

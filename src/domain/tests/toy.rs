@@ -32,6 +32,7 @@ pub enum Luck {
     LostBefore,
     LostAfter,
     Refused,
+    NotSent,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,6 +131,9 @@ impl Toy {
     }
 
     fn perform(&mut self, action: &Action, luck: Luck, now: Timestamp) -> Option<Outcome> {
+        if luck == Luck::NotSent {
+            return Some(Outcome::NotSent);
+        }
         self.calls.push(action.clone());
         if let Action::MoveMember { user, to } = action {
             self.moves.push((*user, self.seats.get(user).copied(), *to));
@@ -138,7 +142,7 @@ impl Toy {
             Luck::LostBefore => return None,
             Luck::Refused => return Some(Outcome::Refused("no".to_owned())),
             Luck::Fine | Luck::LostAfter if self.left => return Some(Outcome::NotHere),
-            Luck::Fine | Luck::LostAfter => {}
+            Luck::Fine | Luck::LostAfter | Luck::NotSent => {}
         }
         let outcome = match action {
             Action::CreateChannel { name, category, .. } => self.create(name, *category, now),

@@ -5,6 +5,7 @@ use futures::future::join_all;
 use muster::{discord::Priority, simulator::Entry};
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 
@@ -184,6 +185,38 @@ async fn who_gave_up_waiting_is_never_sent_and_costs_the_others_nothing() {
     }
     assert_eq!(users(&entries_of(&g.simulator, "PATCH")), [3017, 3018, 3019]);
     assert_eq!(g.statuses("PATCH"), [200; 3]);
+    g.finish();
+}
+
+#[tokio::test]
+async fn what_is_taken_back_while_it_waits_is_never_sent_and_what_is_under_way_comes_to_its_end() {
+    let g = guild_with_members(tenth(), 100).await;
+    let recall = CancellationToken::new();
+    let discord = g.discord.with_recall(recall.clone());
+    let mut calls: Vec<_> = (3000..3012).map(|id| Box::pin(moved(&discord, id))).collect();
+    for call in &mut calls {
+        assert!(futures::poll!(call).is_pending());
+    }
+    let (done, ()) = tokio::join!(join_all(calls), async {
+        // Ten are under way by then, two wait for the next token.
+        while entries_of(&g.simulator, "PATCH").is_empty() {
+            tokio::task::yield_now().await;
+        }
+        recall.cancel();
+    });
+    let recalled = done.iter().filter(|outcome| **outcome == Err(Error::Recalled)).count();
+    assert_eq!(recalled, 2, "{done:?}");
+    assert_eq!(
+        done.iter().filter(|outcome| **outcome == Ok(Outcome::Done)).count(),
+        10,
+        "{done:?}"
+    );
+    assert_eq!(
+        moved(&discord, 3050).await,
+        Err(Error::Recalled),
+        "it would not even have had to wait"
+    );
+    assert_eq!(g.statuses("PATCH"), [200; 10]);
     g.finish();
 }
 

@@ -278,6 +278,25 @@ async fn a_retried_job_waits_for_its_time_and_counts_no_failure() {
 }
 
 #[tokio::test]
+async fn a_booking_during_a_run_that_came_to_nothing_is_due_at_once() {
+    let database = Database::migrated().await;
+    let c = &mut database.connection().await;
+    let me = worker(c).await;
+    jobs::book(c, &key("a"), at(0)).await.unwrap();
+    let claim = claim_one(c, me, 0).await.unwrap();
+    jobs::schedule(c, &key("a"), at(5)).await.unwrap();
+    assert!(!jobs::is_outdated(c, me, &claim).await.unwrap(), "a timer is no news");
+    jobs::book(c, &key("a"), at(1)).await.unwrap();
+    assert!(jobs::is_outdated(c, me, &claim).await.unwrap());
+    assert!(jobs::retry(c, me, &claim, at(60), "slow").await.unwrap());
+    let again = claim_one(c, me, 1).await.expect("it need not wait");
+    assert!(!jobs::is_outdated(c, me, &again).await.unwrap());
+    assert!(jobs::retry(c, me, &again, at(60), "slow").await.unwrap());
+    assert_eq!(claim_one(c, me, 59).await, None);
+    assert!(jobs::is_outdated(c, me, &again).await.unwrap(), "it has it no longer");
+}
+
+#[tokio::test]
 async fn a_job_that_fails_too_often_is_dead_until_somebody_wants_it() {
     let database = Database::migrated().await;
     let c = &mut database.connection().await;
