@@ -169,7 +169,8 @@ impl League {
     fn perform(&mut self, action: &rooms::Action, luck: Luck, now: u64) -> Option<Outcome> {
         self.steps.push(action.clone());
         match luck {
-            Luck::LostBefore => return None,
+            // Steps for a guild are not taken back; one that is not sent ends the run.
+            Luck::LostBefore | Luck::NotSent => return None,
             Luck::Refused => return Some(Outcome::Refused("no".to_owned())),
             Luck::Fine | Luck::LostAfter => {}
         }
