@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use moka::future::Cache;
 use reqwest::Url;
 use secrecy::SecretString;
 use tokio::{
@@ -24,7 +25,8 @@ use crate::{
     },
     domain::{
         Timestamp,
-        ids::{GuildId, UserId},
+        ids::{ChannelId, GuildId, UserId},
+        plan::Outcome,
     },
 };
 
@@ -37,6 +39,9 @@ const MOVER_WITHIN: Duration = Duration::from_secs(2);
 pub(super) const LEFT_OUT: Duration = Duration::from_secs(600);
 /// The same for one whose question was not answered.
 const NOT_ANSWERED: Duration = Duration::from_secs(30);
+
+/// How long the reason of a refused move holds for others that were refused with it.
+const EXPLAINED: Duration = Duration::from_secs(2);
 
 /// How to reach Discord.
 pub struct Options {
@@ -101,7 +106,11 @@ struct Shared {
     sender: Sender,
     bots: Vec<Bot>,
     application: OnceCell<Id<ApplicationMarker>>,
+    explained: Explained,
 }
+
+/// What moves to these channels were refused for, moments ago.
+type Explained = Cache<(GuildId, Option<ChannelId>), Option<Outcome>>;
 
 /// What is known of one of the bots.
 #[derive(Default)]
@@ -134,6 +143,7 @@ impl Client {
                 sender,
                 bots,
                 application: OnceCell::new(),
+                explained: Cache::builder().max_capacity(1_000).time_to_live(EXPLAINED).build(),
             }),
             priority: Priority::default(),
             recall: None,
@@ -181,6 +191,10 @@ impl Client {
     pub(super) async fn call(&self, route: Route, request: &Request) -> Result<Answer, Error> {
         let recall = self.recall.as_ref();
         self.shared.sender.call(route, self.priority, recall, request).await
+    }
+
+    pub(super) fn explained(&self) -> &Explained {
+        &self.shared.explained
     }
 
     pub(super) fn bot_count(&self) -> usize {

@@ -13,7 +13,7 @@ use crate::{
         client::{Client, built},
         error::Error,
         line::Class,
-        overwrites::{FOR_A_MEMBER, FOR_THE_BOT},
+        overwrites::{FOR_A_MEMBER, FOR_A_MOVER, FOR_THE_BOT},
         permissions::{Member, in_channel, in_guild, words},
         refusal::{Doing, INVITE, ROLES, Refusal},
         send::Route,
@@ -40,7 +40,7 @@ impl Client {
         if !refusal.is_about_the_bot() {
             return Ok(outcome);
         }
-        match self.explain(doing, &refusal.said(), now).await {
+        match self.explain(doing, &refusal.said(), Some(now)).await {
             Ok(Some(better)) => Ok(better),
             Ok(None) => Ok(outcome),
             // It stays as Discord put it.
@@ -51,8 +51,25 @@ impl Client {
         }
     }
 
+    /// The same for a move. Of many that are refused at once, one asks for all.
+    pub(super) async fn refused_move(
+        &self,
+        refusal: &Refusal,
+        guild: GuildId,
+        to: Option<ChannelId>,
+    ) -> Result<Outcome, Error> {
+        let doing = Doing::Move { guild, to };
+        let outcome = refusal.outcome(&doing)?;
+        if !refusal.is_about_the_bot() {
+            return Ok(outcome);
+        }
+        let said = refusal.said();
+        let ask = async { self.explain(&doing, &said, None).await.ok().flatten() };
+        Ok(self.explained().get_with((guild, to), ask).await.unwrap_or(outcome))
+    }
+
     /// None when nothing is found to be missing.
-    async fn explain(&self, doing: &Doing, said: &str, now: Timestamp) -> Result<Option<Outcome>, Error> {
+    async fn explain(&self, doing: &Doing, said: &str, now: Option<Timestamp>) -> Result<Option<Outcome>, Error> {
         let (guild, everywhere, place) = match *doing {
             Doing::Create { guild, category } => {
                 let category = category.map(|id| Place {
@@ -73,14 +90,31 @@ impl Client {
                 };
                 (guild, Permissions::empty(), Some(channel))
             }
+            Doing::Move { guild, to } => {
+                let target = to.map(|id| Place {
+                    id,
+                    what: "channel",
+                    menu: "Edit Channel → Permissions",
+                    need: FOR_A_MOVER,
+                });
+                (guild, FOR_A_MOVER, target)
+            }
             _ => return Ok(None),
         };
         let me = self.current_user().await?;
         let Some(server) = self.guild_as(0, guild).await? else {
             return Ok(Some(Outcome::NotHere));
         };
-        let Some(member) = self.member_as(0, guild, me, now).await? else {
+        let Some(member) = self
+            .member_as(0, guild, me, now.unwrap_or(Timestamp::UNIX_EPOCH))
+            .await?
+        else {
             return Ok(Some(Outcome::NotHere));
+        };
+        // Discord may show a time that is over: without knowing what time it is, it says nothing.
+        let member = Member {
+            timed_out: member.timed_out && now.is_some(),
+            ..member
         };
         if member.timed_out {
             let why = format!("the bot is timed out ({said}): right-click it in the member list → Remove Timeout");

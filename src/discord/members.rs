@@ -35,19 +35,21 @@ struct Me {
 
 impl Client {
     /// Moves somebody who is in voice to a channel, or out of voice (None).
-    /// Outcomes: Done, Absent (not in voice), NotInGuild, Gone (the target), Refused.
+    /// Outcomes: Done, Absent (not in voice), NotInGuild, Gone (the target), NotHere, Refused.
     pub async fn move_member(&self, guild: GuildId, user: UserId, to: Option<ChannelId>) -> Result<Outcome, Error> {
-        let to = to.map(|channel| Id::new(channel.get()));
         let request = built(
             self.build()
                 .update_guild_member(Id::new(guild.get()), Id::new(user.get()))
-                .channel_id(to),
+                .channel_id(to.map(|channel| Id::new(channel.get()))),
         )?;
         let route = Route::new(Class::Move, "PATCH /guilds/{guild}/members/{user}", guild.get());
         // Asks them the first time only.
         self.movers_in(guild).await;
         let by_anyone = route.by(By::AnyIn(guild.get()));
-        self.call(by_anyone, &request).await?.done_or(&Doing::Move { guild })
+        match self.call(by_anyone, &request).await? {
+            Answer::Ok(_) => Ok(Outcome::Done),
+            Answer::Refused(refusal) => self.refused_move(&refusal, guild, to).await,
+        }
     }
 
     /// Asks where somebody is in voice. Outcomes: Seen, Refused. The bot may ask only about channels it may connect to.

@@ -49,6 +49,7 @@ pub(super) enum Doing {
     },
     Move {
         guild: GuildId,
+        to: Option<ChannelId>,
     },
     Locate {
         guild: GuildId,
@@ -127,7 +128,7 @@ impl Refusal {
                 let guild = match doing {
                     Doing::Create { guild, .. }
                     | Doing::List { guild }
-                    | Doing::Move { guild }
+                    | Doing::Move { guild, .. }
                     | Doing::Locate { guild } => format!("server {guild}"),
                     _ => "this server".to_owned(),
                 };
@@ -312,7 +313,10 @@ mod tests {
 
     #[test]
     fn races_are_outcomes_of_their_own() {
-        let moving = Doing::Move { guild: guild() };
+        let moving = Doing::Move {
+            guild: guild(),
+            to: None,
+        };
         assert_eq!(outcome(40032, &moving), Outcome::Absent);
         assert_eq!(outcome(10007, &moving), Outcome::NotInGuild);
         assert_eq!(outcome(10013, &moving), Outcome::NotInGuild);
@@ -345,7 +349,10 @@ mod tests {
             channel: channel(),
         };
         let access = Doing::Access { channel: channel() };
-        let moving = Doing::Move { guild: guild() };
+        let moving = Doing::Move {
+            guild: guild(),
+            to: None,
+        };
         for (code, doing, words) in [
             (
                 50013,
@@ -412,7 +419,10 @@ mod tests {
 
     #[test]
     fn a_wrong_address_and_a_write_rate_are_no_outcomes() {
-        let moving = Doing::Move { guild: guild() };
+        let moving = Doing::Move {
+            guild: guild(),
+            to: None,
+        };
         let wrong = refusal(404, json!({"code": 0, "message": "404: Not Found"})).outcome(&moving);
         assert!(wrong.unwrap_err().to_string().contains("DISCORD_API_URL"));
         let rate = refusal(400, json!({"code": 20028, "message": "write rate"})).outcome(&moving);

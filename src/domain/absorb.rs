@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Timestamp,
-    binding::{checked, created, deleted, forget, found, not_created},
+    binding::{block, checked, created, deleted, forget, found, not_created},
     event::{Event, Reading, Source, State},
     ids::{ChannelId, Faction, UserId},
     match_facts::{MatchFacts, Phase, Side, Status},
@@ -149,13 +149,15 @@ fn access_changed(
         return;
     };
     match outcome {
-        Outcome::Refused(why) => slot.access_blocked = Some(why.clone()),
+        Outcome::Refused(_) => slot.access_blocked = block(outcome, now),
         Outcome::Gone => forget(record, faction, now),
-        _ if granted => {
-            slot.access.insert(user);
-        }
         _ => {
-            slot.access.remove(&user);
+            slot.access_blocked = None;
+            if granted {
+                slot.access.insert(user);
+            } else {
+                slot.access.remove(&user);
+            }
         }
     }
 }

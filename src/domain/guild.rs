@@ -79,6 +79,11 @@ impl Guild {
         blocked.at + pause
     }
 
+    /// Whether the bot may do more by now than when it was refused something.
+    pub fn rights_changed_since(&self, refused_at: Timestamp, now: Timestamp) -> bool {
+        self.rights_at.is_some_and(|changed| changed >= refused_at) && now >= refused_at + AFTER_A_CHANGE
+    }
+
     /// How many more channels a category holds, by what we know: the gateway counts those of others too, the database those that are
     /// only just being made.
     pub fn room_in(&self, category: ChannelId) -> usize {

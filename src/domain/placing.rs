@@ -40,7 +40,7 @@ pub(super) fn place(
     now: Timestamp,
     decision: &mut Decision,
 ) {
-    change_access(state, faction, channel, players, decision);
+    change_access(state, faction, channel, players, now, decision);
     let Some(status) = state.record.facts.as_ref().map(|facts| facts.status.clone()) else {
         return;
     };
@@ -88,13 +88,16 @@ fn step(
     // Who asks for it is treated as if he was never tried.
     let known = member.filter(|member| !member.is_asked());
     let rested = |pause: Duration| known.is_none_or(|member| now >= member.tried_at + pause);
+    let worth_another_try = || {
+        rested(TRY_REFUSED_AGAIN) || known.is_some_and(|member| state.guild.rights_changed_since(member.tried_at, now))
+    };
     let heard = state.seats.are_heard();
     let be = |placement: Placement| match known {
         Some(member) if member.placement == placement && (heard || member.tried_in == *status) => Step::Leave,
         _ => Step::Be(placement),
     };
     let Some(seat) = state.seats.of(user) else {
-        return without_hearing(settings, known, status, rested(TRY_REFUSED_AGAIN));
+        return without_hearing(settings, known, status, worth_another_try());
     };
     let placement = known.map(|member| &member.placement);
     match seat {
@@ -103,7 +106,8 @@ fn step(
             // He went there by himself, unless he hung up meanwhile.
             Some(Placement::Moved) if !state.seats.is_fresh(user) && !is_stray(state, here) => Step::Leave,
             _ if !settings.is_source(here) && !state.record.owns(here) => be(Placement::Outside),
-            Some(Placement::Refused(_) | Placement::NotInGuild) if !rested(TRY_REFUSED_AGAIN) => Step::Leave,
+            Some(Placement::Refused(_)) if !worth_another_try() => Step::Leave,
+            Some(Placement::NotInGuild) if !rested(TRY_REFUSED_AGAIN) => Step::Leave,
             _ => Step::Move { from: Some(here) },
         },
         Seat::Nowhere => match placement {
@@ -154,7 +158,14 @@ fn why_not_there(faction: Faction, nickname: String, placement: &Placement, else
 }
 
 /// Brings the list of who may enter in line with the roster, unless Discord refused that for this channel.
-fn change_access(state: &State, faction: Faction, channel: ChannelId, players: &[Wanted], decision: &mut Decision) {
+fn change_access(
+    state: &State,
+    faction: Faction,
+    channel: ChannelId,
+    players: &[Wanted],
+    now: Timestamp,
+    decision: &mut Decision,
+) {
     let Some(slot) = state.record.slots.get(&faction) else {
         return;
     };
@@ -162,11 +173,11 @@ fn change_access(state: &State, faction: Faction, channel: ChannelId, players: &
     if wanted == slot.access {
         return;
     }
-    if let Some(why) = &slot.access_blocked {
-        decision.notes.push(Note::AccessBlocked {
-            faction,
-            why: why.clone(),
-        });
+    if let Some(blocked) = &slot.access_blocked
+        && !state.guild.rights_changed_since(blocked.at, now)
+    {
+        let why = blocked.why.clone();
+        decision.notes.push(Note::AccessBlocked { faction, why });
         return;
     }
     let grants = wanted

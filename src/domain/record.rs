@@ -101,8 +101,8 @@ pub struct Slot {
     pub blocked: Option<Blocked>,
     /// Somebody deleted the channel: it is made again only when a player needs it.
     pub gone_at: Option<Timestamp>,
-    /// Discord refused to change who may enter; not tried again for this channel.
-    pub access_blocked: Option<String>,
+    /// Discord refused to change who may enter; tried again only when the bot's permissions changed since.
+    pub access_blocked: Option<Blocked>,
 }
 
 impl Slot {

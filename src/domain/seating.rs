@@ -27,6 +27,7 @@ pub(super) fn located(state: &mut State, user: UserId, outcome: &Outcome, now: T
 
 pub(super) fn moved(state: &mut State, user: UserId, to: Destination, outcome: &Outcome, now: Timestamp) {
     match (to, outcome) {
+        (_, Outcome::NotHere) => state.guild.left(now),
         (Destination::Slot { faction, channel }, outcome) => moved_in(state, user, faction, channel, outcome, now),
         (_, Outcome::Absent | Outcome::NotInGuild) | (Destination::Out, _) => state.seats.learn(user, Seat::Nowhere),
         (Destination::Back(channel) | Destination::Lobby(channel), Outcome::Done) => {

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         Timestamp,
         ids::{ChannelId, Faction, MatchId},
-        record::{Record, Slot},
+        record::{Blocked, Obstacle, Record, Slot},
     },
     store::{Connection, Error, convert},
 };
@@ -17,7 +17,8 @@ use crate::{
 pub(super) async fn load(connection: &mut Connection, id: &MatchId) -> Result<BTreeMap<Faction, Slot>, Error> {
     let rows = sqlx::query(
         "select faction, channel_name, category_id, channel_id, intended_at, uncertain_since, stray_channels, access,
-            blocked_why, blocked_at, blocked_by, blocked_until, access_blocked, gone_at
+            blocked_why, blocked_at, blocked_by, blocked_until, access_blocked, access_blocked_at,
+            gone_at
         from active_matches where match_id = $1",
     )
     .bind(id.as_str())
@@ -43,7 +44,14 @@ pub(super) async fn load(connection: &mut Connection, id: &MatchId) -> Result<BT
                 access: access.into_iter().map(convert::user).collect::<Result<_, _>>()?,
                 blocked: convert::blocked(&row)?,
                 gone_at: row.try_get("gone_at")?,
-                access_blocked: row.try_get("access_blocked")?,
+                access_blocked: match (row.try_get("access_blocked")?, row.try_get("access_blocked_at")?) {
+                    (Some(why), Some(at)) => Some(Blocked {
+                        why,
+                        at,
+                        by: Obstacle::Refused,
+                    }),
+                    _ => None,
+                },
             };
             Ok((convert::faction(row.try_get("faction")?)?, slot))
         })
@@ -72,28 +80,29 @@ pub(super) async fn save(connection: &mut Connection, record: &Record, now: Time
             select * from jsonb_to_recordset($3) as slot (faction text, channel_name text, category_id bigint,
                 channel_id bigint, intended_at timestamptz, uncertain_since timestamptz, stray_channels bigint[],
                 access bigint[], blocked_why text, blocked_at timestamptz, blocked_by text, blocked_until timestamptz,
-                access_blocked text, gone_at timestamptz)
+                access_blocked text, access_blocked_at timestamptz, gone_at timestamptz)
         ), gone as (
             delete from active_matches where match_id = $1 and faction not in (select faction from slots)
         )
         insert into active_matches (match_id, guild_id, updated_at, faction, channel_name, category_id, channel_id,
             intended_at, uncertain_since, stray_channels, access, blocked_why, blocked_at, blocked_by, blocked_until,
-            access_blocked, gone_at)
+            access_blocked, access_blocked_at, gone_at)
         select $1, $2, $4, slots.* from slots
         on conflict (match_id, faction) do update set
             guild_id = excluded.guild_id, updated_at = excluded.updated_at, channel_name = excluded.channel_name,
             category_id = excluded.category_id, channel_id = excluded.channel_id, intended_at = excluded.intended_at,
             uncertain_since = excluded.uncertain_since, stray_channels = excluded.stray_channels, access = excluded.access,
             blocked_why = excluded.blocked_why, blocked_at = excluded.blocked_at, blocked_by = excluded.blocked_by,
-            blocked_until = excluded.blocked_until, access_blocked = excluded.access_blocked, gone_at = excluded.gone_at
+            blocked_until = excluded.blocked_until, access_blocked = excluded.access_blocked,
+            access_blocked_at = excluded.access_blocked_at, gone_at = excluded.gone_at
         where (active_matches.guild_id, active_matches.channel_name, active_matches.category_id, active_matches.channel_id,
                 active_matches.intended_at, active_matches.uncertain_since, active_matches.stray_channels,
                 active_matches.access, active_matches.blocked_why, active_matches.blocked_at, active_matches.blocked_by,
-                active_matches.blocked_until, active_matches.access_blocked, active_matches.gone_at)
+                active_matches.blocked_until, active_matches.access_blocked, active_matches.access_blocked_at, active_matches.gone_at)
             is distinct from (excluded.guild_id, excluded.channel_name, excluded.category_id, excluded.channel_id,
                 excluded.intended_at, excluded.uncertain_since, excluded.stray_channels,
                 excluded.access, excluded.blocked_why, excluded.blocked_at, excluded.blocked_by, excluded.blocked_until,
-                excluded.access_blocked, excluded.gone_at)",
+                excluded.access_blocked, excluded.access_blocked_at, excluded.gone_at)",
     )
     .bind(record.id.as_str())
     .bind(convert::to_bigint(guild.get())?)
@@ -120,7 +129,8 @@ fn as_json(faction: Faction, slot: &Slot) -> Result<serde_json::Value, Error> {
         "blocked_at": slot.blocked.as_ref().map(|blocked| convert::to_text(blocked.at)).transpose()?,
         "blocked_by": slot.blocked.as_ref().map(|blocked| blocked.by.as_str()),
         "blocked_until": slot.blocked.as_ref().and_then(|blocked| blocked.by.until()).map(convert::to_text).transpose()?,
-        "access_blocked": slot.access_blocked,
+        "access_blocked": slot.access_blocked.as_ref().map(|blocked| &blocked.why),
+        "access_blocked_at": slot.access_blocked.as_ref().map(|blocked| convert::to_text(blocked.at)).transpose()?,
         "gone_at": slot.gone_at.map(convert::to_text).transpose()?,
     }))
 }

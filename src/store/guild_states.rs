@@ -72,7 +72,10 @@ pub async fn note_rights(connection: &mut Connection, guilds: &[GuildId], now: T
     sqlx::query(
         "insert into guild_states (guild_id, rights_at)
         select guild_id, $2 from unnest($1::bigint[]) as changed (guild_id)
-        where exists (select from active_matches a where a.guild_id = changed.guild_id and a.blocked_by = 'refused')
+        where exists (
+                select from active_matches a
+                where a.guild_id = changed.guild_id and (a.blocked_by = 'refused' or a.access_blocked is not null)
+            )
             or exists (select from overflow_categories o where o.guild_id = changed.guild_id and o.blocked_by = 'refused')
             or exists (
                 select from matches m join match_members p using (match_id)

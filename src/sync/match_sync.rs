@@ -14,7 +14,7 @@ use crate::{
         absorb::absorb,
         decide::decide,
         event::{Event, State},
-        ids::{Faction, MatchId},
+        ids::{ChannelId, Faction, MatchId},
         job::{Claim, JobKey, Verdict},
         plan::{Action, Note, Outcome},
         record::{Obstacle, Record, Slot},
@@ -67,6 +67,7 @@ impl Sync {
             put_off: PutOff::default(),
             saved: None,
             overflow: false,
+            further: BTreeSet::new(),
             emptied: false,
         };
         let (mut state, mut event, stale) = run.begin().await?;
@@ -129,7 +130,9 @@ struct Run<'a> {
     saved: Option<Record>,
     /// The guild wants further categories.
     overflow: bool,
-    /// A channel in one of our further categories is gone.
+    /// Our further categories.
+    further: BTreeSet<ChannelId>,
+    /// A channel in one of them is gone.
     emptied: bool,
 }
 
@@ -159,6 +162,7 @@ impl Run<'_> {
         if let Some(guild) = state.record.guild {
             let ours = state.record.slots.values().filter_map(|slot| slot.channel);
             state.guild = guild_view::view(&mut conn, Some(&self.sync.voice), guild, ours).await?;
+            self.further = state.guild.overflow.iter().map(|overflow| overflow.channel).collect();
         }
         Ok((state, read.event, read.stale))
     }
@@ -195,7 +199,7 @@ impl Run<'_> {
         self.emptied |= self
             .saved
             .as_ref()
-            .is_some_and(|before| leaves_a_category(before, record));
+            .is_some_and(|before| leaves_any(&self.further, before, record));
         self.saved = Some(record.clone());
         Ok(())
     }
@@ -334,14 +338,12 @@ impl Run<'_> {
     }
 }
 
-/// Whether a channel that was, or may have been, in one of our further categories is no more.
-fn leaves_a_category(before: &Record, now: &Record) -> bool {
+/// Whether a channel that was, or may have been, in one of these categories is no more.
+fn leaves_any(categories: &BTreeSet<ChannelId>, before: &Record, now: &Record) -> bool {
     let gone = |(faction, slot): (&Faction, &Slot)| {
-        let still = now
-            .slots
-            .get(faction)
-            .is_some_and(|now| now.may_exist() && now.category == slot.category);
-        slot.category.is_some() && slot.may_exist() && !still
+        let still = now.slots.get(faction);
+        let still = still.is_some_and(|now| now.may_exist() && now.category == slot.category);
+        slot.may_exist() && !still && slot.category.is_some_and(|category| categories.contains(&category))
     };
     before.slots.iter().any(gone)
 }

@@ -615,6 +615,13 @@ async fn a_guild_with_499_channels_is_refused_before_anything_is_sent_until_one_
     );
     bot.advance(MINUTE).await;
     assert_eq!(attempts(&bot), Vec::<String>::new());
+    let metrics = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let metrics = metrics.get(format!("http://{}/metrics", bot.app.address)).send().await;
+    let metrics = metrics.expect("an answer").text().await.expect("a text");
+    assert!(
+        metrics.contains("muster_channels_blocked_total{why=\"guild_full\"} 2"),
+        "{metrics}"
+    );
     bot.simulator.delete_channel("4000").expect("it is there");
     bot.settle().await;
     assert_eq!(all(&bot).len(), 500);

@@ -1,6 +1,7 @@
 //! The store, function by function, on a real PostgreSQL.
 
 mod audit;
+mod categories;
 mod deliveries;
 mod guilds;
 mod jobs;

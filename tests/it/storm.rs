@@ -38,10 +38,12 @@ use crate::support::{
     database::{Database, eventually},
 };
 
-/// Matches that stand at the same time: a guild has room for 500 channels.
+/// Matches that stand at the same time: a guild has room for 500 channels, and a category for 50.
 const AT_ONCE: usize = 100;
 const GUILD: u64 = 1000;
 const LOBBY: u64 = 1011;
+/// Holds a quarter of what stands at the same time.
+const CATEGORY: u64 = 1010;
 
 /// The shells of the service without the web: several queues on one database, that can be broken off.
 struct Weather {
@@ -65,6 +67,7 @@ impl Weather {
         let world = json!({
             "guilds": [{
                 "id": GUILD.to_string(), "name": "Storm", "bot_permissions": "53478928",
+                "categories": [{"id": CATEGORY.to_string(), "name": "Matches"}],
                 "voice_channels": [{"id": LOBBY.to_string(), "name": "Lobby", "parent_id": null}],
                 "members": members,
             }],
@@ -125,6 +128,7 @@ impl Weather {
                 clock: self.clock.clone(),
                 default_guild: Some(Arc::new(Settings {
                     lobby: ChannelId::new(LOBBY),
+                    category: ChannelId::new(CATEGORY),
                     ..Settings::new(GuildId::new(GUILD).expect("above zero"))
                 })),
             },
@@ -256,7 +260,8 @@ impl Weather {
     fn standing(&self) -> Vec<String> {
         let guild = self.simulator.guild(&GUILD.to_string()).expect("there is a guild");
         let channels = guild["channels"].as_array().expect("channels").iter();
-        let ours = channels.filter(|channel| channel["name"].as_str().is_some_and(|name| name.starts_with("match-")));
+        let ours = |name: &str| name.starts_with("match-") || name.starts_with("Matches ");
+        let ours = channels.filter(|channel| channel["name"].as_str().is_some_and(ours));
         ours.map(|channel| channel["name"].to_string()).collect()
     }
 
@@ -369,11 +374,22 @@ async fn after_a_storm_nothing_is_left_and_no_job_is_dead() {
         .await;
     let jobs = weather.count("select count(*) from jobs").await;
     let rows = weather.count("select count(*) from active_matches").await;
+    let categories = weather.count("select count(*) from overflow_categories").await;
+    let made = weather.simulator.guild(&GUILD.to_string()).expect("there is a guild")["audit"]
+        .as_array()
+        .expect("an audit log")
+        .iter()
+        .filter(|entry| {
+            entry["action"] == "channel_create"
+                && entry["name"].as_str().is_some_and(|name| name.starts_with("Matches "))
+        })
+        .count();
     let open = weather
         .count("select count(*) from matches where closed_at is null")
         .await;
     println!(
-        "{matches} matches, {} deliveries, {} crashes, answers {answers:?}: {} orphans, {dead} dead jobs, {open} open, in {:.1} s",
+        "{matches} matches, {} deliveries, {} crashes, answers {answers:?}: {made} further categories made, {} orphans, {dead} dead jobs, \
+         {open} open, in {:.1} s",
         weather.deliveries,
         weather.crashes,
         standing.len(),
@@ -381,8 +397,8 @@ async fn after_a_storm_nothing_is_left_and_no_job_is_dead() {
     );
     assert_eq!(standing, Vec::<String>::new(), "orphans, seed {seed}");
     assert_eq!(
-        (dead, jobs, rows, open),
-        (0, 0, 0, 0),
-        "dead, jobs, channels, open matches; seed {seed}"
+        (dead, jobs, rows, categories, open),
+        (0, 0, 0, 0, 0),
+        "dead, jobs, channels, categories, open matches; seed {seed}"
     );
 }

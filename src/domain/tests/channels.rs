@@ -166,6 +166,24 @@ fn a_refusal_is_tried_again_when_something_changed_but_not_at_every_change() {
 }
 
 #[test]
+fn access_and_moves_that_were_refused_are_tried_again_when_the_bot_may_do_more() {
+    let (mut state, mut toy) = scene();
+    go(&mut state, &mut toy, ready(), 0);
+    state.links = super::toy::state([11, 12, 21]).links;
+    toy.seats.insert(user(12), channel(LOBBY));
+    let two = || api(facts(Status::Ready, &[11, 12], &[21]));
+    run(&mut state, two(), at(10), &mut toy, &mut || Luck::Refused);
+    let calls = toy.calls.len();
+    go(&mut state, &mut toy, two(), 100);
+    assert_eq!(toy.calls.len(), calls);
+    state.guild.rights_at = Some(at(101));
+    let decision = go(&mut state, &mut toy, two(), 101);
+    assert_eq!((toy.who_sits_in(ONE), decision.notes), ([11, 12].into(), vec![]));
+    assert!(state.record.slots[&Faction::One].access.contains(&user(12)));
+    assert_eq!(state.record.slots[&Faction::One].access_blocked, None);
+}
+
+#[test]
 fn what_discord_puts_off_is_not_asked_for_before() {
     let (mut state, mut toy) = scene();
     let plan = decide(&mut state, &ready(), at(0));

@@ -68,7 +68,10 @@ async fn missing_permissions_are_named_with_the_place_to_grant_them() {
          Server Settings → Roles (in the category alone is not enough), or invite the bot again with permissions=53478928"
     );
     let why = refused(g.discord.move_member(guild(), user(2001), Some(channel(LOBBY))).await);
-    assert!(why.contains("Move Members"), "{why}");
+    assert!(
+        why.starts_with("the bot lacks Move Members for the whole server"),
+        "{why}"
+    );
     let why = refused(g.delete(channel(LOBBY), "no").await);
     assert!(why.contains("Manage Channels") && why.contains("by hand"), "{why}");
     g.finish();
@@ -94,6 +97,25 @@ async fn a_permission_that_the_category_denies_is_named_with_who_it_is_denied_to
     assert!(why.contains("denied there to the bot itself"), "{why}");
     let why = refused_in_category(&g, json!([{"id": "1000", "type": 0, "deny": HIDDEN.to_string()}])).await;
     assert!(why.starts_with("the bot lacks View Channel in category 1010"), "{why}");
+    g.finish();
+}
+
+#[tokio::test]
+async fn moves_into_a_channel_that_is_closed_to_the_bot_name_it_and_only_one_asks_why() {
+    let g = Guild::new().await;
+    let hidden = json!([{"id": "1000", "type": 0, "deny": (1_u64 << 20).to_string()}]);
+    g.simulator.set_overwrites("1011", &hidden).unwrap();
+    g.created("a").await;
+    g.simulator.clear_journal();
+    let moves = (2001..=2005).map(|id| g.discord.move_member(guild(), user(id), Some(channel(LOBBY))));
+    for outcome in futures::future::join_all(moves).await {
+        let why = refused(outcome);
+        assert!(
+            why.starts_with("the bot lacks Connect and Move Members in channel 'Lobby', denied there to @everyone"),
+            "{why}"
+        );
+    }
+    assert_eq!(g.statuses("GET"), [200, 200, 200]);
     g.finish();
 }
 

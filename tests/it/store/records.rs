@@ -108,7 +108,7 @@ fn slots() -> impl Strategy<Value = Slot> {
         "[^\\x00]{1,20}",
         option::of(ids(ChannelId::new)),
         collection::btree_set(ids(UserId::new), 0..6),
-        option::of(texts()),
+        option::of((texts(), times())),
         option::of(times()),
         times(),
     );
@@ -127,7 +127,11 @@ fn slots() -> impl Strategy<Value = Slot> {
                 access,
                 blocked,
                 gone_at,
-                access_blocked,
+                access_blocked: access_blocked.map(|(why, at)| Blocked {
+                    why,
+                    at,
+                    by: Obstacle::Refused,
+                }),
             };
             if !slot.has_reason() {
                 slot.intended_at = Some(other);

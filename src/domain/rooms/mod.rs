@@ -1,23 +1,27 @@
 //! The further categories of a guild: made when matches find the others full, removed when nothing of ours is in them. One job for each guild
 //! decides it, so two matches that need room at once get one category and not two. Like `decide`, pure, and run until it plans nothing.
 
+mod binding;
+mod plan;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     sync::Arc,
 };
 
 use crate::domain::{
     Timestamp,
-    binding::block,
     desired::LOOK_AGAIN,
     guild::{CHANNELS, Guild, IN_CATEGORY, TRY_REFUSED_AGAIN},
     ids::ChannelId,
-    plan::{Note, Outcome},
+    plan::Note,
     record::{Blocked, Obstacle},
     render::category_name,
     settings::Settings,
 };
+
+use self::binding::learn;
+pub use self::plan::{Action, Decision, Event};
 
 /// The guild's own category is the first.
 const FIRST: u32 = 2;
@@ -52,51 +56,6 @@ pub struct State {
     pub base_name: Option<String>,
     /// Categories in which there are channels of others.
     pub occupied: BTreeSet<ChannelId>,
-}
-
-/// One step in Discord.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Ask what the guild's own category is called.
-    AskName {
-        base: ChannelId,
-    },
-    CreateCategory {
-        number: u32,
-        name: String,
-    },
-    /// Look for categories that an unanswered create may have made.
-    FindCategory {
-        number: u32,
-        name: String,
-        since: Timestamp,
-    },
-    /// Ask whether it is still there: the gateway does not know it.
-    CheckCategory {
-        number: u32,
-        channel: ChannelId,
-    },
-    /// Delete it if it is empty.
-    DeleteCategory {
-        number: u32,
-        channel: ChannelId,
-    },
-}
-
-/// One thing to take in before deciding.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    Outcomes(Vec<(Action, Outcome)>),
-    Tick,
-}
-
-/// What to do now, why the rest is left, and when to look again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Decision {
-    pub actions: Vec<Action>,
-    /// None when there is nothing to look after.
-    pub look_again: Option<Timestamp>,
-    pub notes: Vec<String>,
 }
 
 /// Changes `state` by what `event` tells.
@@ -305,119 +264,4 @@ fn too_full(state: &State) -> Option<String> {
     Some(format!(
         "the Discord server has room for {room} more of its {CHANNELS} channels, which is not enough; delete some that nobody needs"
     ))
-}
-
-fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: Timestamp) {
-    if *outcome == Outcome::NotHere {
-        state.guild.left(now);
-    }
-    let number = match action {
-        Action::AskName { .. } => {
-            // Hidden from the bot or gone: the number will do to tell them apart.
-            let name = match outcome {
-                Outcome::Named(name) => name.clone(),
-                _ => "Matches".to_owned(),
-            };
-            state.base_name = Some(name);
-            return;
-        }
-        Action::CreateCategory { number, .. }
-        | Action::FindCategory { number, .. }
-        | Action::CheckCategory { number, .. }
-        | Action::DeleteCategory { number, .. } => *number,
-    };
-    let ours: BTreeSet<ChannelId> = state
-        .categories
-        .values()
-        .flat_map(|category| category.channel.iter().chain(&category.strays).copied())
-        .collect();
-    let Some(category) = state.categories.get_mut(&number) else {
-        return;
-    };
-    match (action, outcome) {
-        (Action::CreateCategory { .. }, outcome) => {
-            category.intended_at = None;
-            category.blocked = match outcome {
-                Outcome::Created(channel) => {
-                    category.channel = Some(*channel);
-                    None
-                }
-                outcome => block(outcome, now),
-            };
-        }
-        (Action::FindCategory { since, .. }, Outcome::Found(channels)) => {
-            let mut channels = channels.iter().copied().filter(|channel| !ours.contains(channel));
-            category.blocked = None;
-            if category.intended_at.take().is_some() {
-                category.channel = channels.next();
-                let first = category.uncertain_since.map_or(*since, |first| first.min(*since));
-                category.uncertain_since = Some(first);
-            } else {
-                category.uncertain_since = None;
-            }
-            category.strays.extend(channels);
-        }
-        (Action::CheckCategory { channel, .. }, outcome) => {
-            state.guild.missing.remove(channel);
-            if *outcome == Outcome::Gone {
-                category.channel = None;
-            }
-        }
-        (Action::DeleteCategory { channel, .. }, Outcome::Done | Outcome::Gone) => {
-            category.blocked = None;
-            category.strays.remove(channel);
-            if category.channel == Some(*channel) {
-                category.channel = None;
-            }
-        }
-        (Action::DeleteCategory { channel, .. }, Outcome::Occupied) => {
-            state.occupied.insert(*channel);
-        }
-        (_, outcome) => category.blocked = block(outcome, now),
-    }
-}
-
-impl Action {
-    /// The label under which metrics count it.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::AskName { .. } => "ask_name",
-            Self::CreateCategory { .. } => "create_category",
-            Self::FindCategory { .. } => "find_category",
-            Self::CheckCategory { .. } => "check_category",
-            Self::DeleteCategory { .. } => "delete_category",
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AskName { base } => write!(f, "ask what category {base} is called"),
-            Self::CreateCategory { name, .. } => write!(f, "create category '{name}'"),
-            Self::FindCategory { name, .. } => write!(f, "look whether category '{name}' was already created"),
-            Self::CheckCategory { channel, .. } => write!(f, "ask whether category {channel} is still there"),
-            Self::DeleteCategory { channel, .. } => write!(f, "delete category {channel} if it is empty"),
-        }
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.actions.is_empty() {
-            f.write_str("nothing to do")?;
-        }
-        let lines = self
-            .actions
-            .iter()
-            .map(|action| format!("- {action}"))
-            .chain(self.notes.iter().map(|note| format!("  ({note})")));
-        for (at, line) in lines.enumerate() {
-            if at > 0 || self.actions.is_empty() {
-                f.write_str("\n")?;
-            }
-            f.write_str(&line)?;
-        }
-        Ok(())
-    }
 }
