@@ -2,13 +2,14 @@
 //! running and have booked jobs, but wait at FACEIT, and cost nothing while deliveries are measured.
 
 use std::{
-    fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     time::Duration,
 };
 
 use anyhow::Context;
 use muster::sandbox::process::{Process, Program};
+
+use super::cost;
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -52,17 +53,11 @@ impl Service {
 
     /// Resident memory in MiB; none where there is no /proc.
     pub fn rss_mb(&self) -> Option<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+        cost::rss_mb(self.process.id())
     }
 
     /// CPU time used so far; none where there is no /proc.
     pub fn cpu(&self) -> Option<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-        // Linux counts in hundredths of a second, whatever its own clock does.
-        Some(Duration::from_millis(ticks * 10))
+        cost::cpu(self.process.id())
     }
 }

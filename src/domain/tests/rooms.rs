@@ -169,7 +169,7 @@ impl League {
     fn perform(&mut self, action: &rooms::Action, luck: Luck, now: u64) -> Option<Outcome> {
         self.steps.push(action.clone());
         match luck {
-            Luck::LostBefore => return None,
+            Luck::LostBefore | Luck::NotSent => return None,
             Luck::Refused => return Some(Outcome::Refused("no".to_owned())),
             Luck::Fine | Luck::LostAfter => {}
         }
