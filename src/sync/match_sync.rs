@@ -13,6 +13,7 @@ use crate::{
         Timestamp,
         absorb::absorb,
         decide::decide,
+        desired::LOOK_AGAIN,
         event::{Event, State},
         ids::{Faction, MatchId},
         job::{Claim, JobKey, Verdict},
@@ -65,6 +66,7 @@ impl Sync {
             saved: None,
             overflow: false,
             emptied: false,
+            read_at: None,
         };
         let (mut state, mut event, stale) = run.begin().await?;
         let mut look_again = Some(self.sources.clock.now() + NOT_READY);
@@ -93,7 +95,10 @@ impl Sync {
             event = run.wave(&mut state, decision.actions).await?;
         }
         run.book_categories(&state).await?;
-        Ok(soon_when_stale(look_again, stale.as_ref(), self.sources.clock.now()))
+        let now = self.sources.clock.now();
+        let next_reading = run.read_at.map(|at| (at + LOOK_AGAIN).max(now));
+        let look_again = look_again.map(|at| next_reading.map_or(at, |next| at.min(next)));
+        Ok(soon_when_stale(look_again, stale.as_ref(), now))
     }
 }
 
@@ -123,6 +128,8 @@ struct Run<'a> {
     overflow: bool,
     /// A channel in one of our further categories is gone.
     emptied: bool,
+    /// When FACEIT was asked, if that was a run before this one: a look in between does not put the next reading off.
+    read_at: Option<Timestamp>,
 }
 
 impl Run<'_> {
@@ -135,7 +142,17 @@ impl Run<'_> {
         let deliveries = store::deliveries::for_match(&mut conn, self.id).await?;
         record.demo_urls.extend(deliveries.demo_urls);
         drop(conn);
-        let read = reading::read(&sources.faceit, self.id, deliveries.newest.as_ref()).await;
+        let newest = deliveries.newest.as_ref();
+        let begun = sources.clock.now();
+        let known = self.sync.recent.reading(&record, newest, begun);
+        self.read_at = known;
+        let read = if known.is_some() {
+            reading::Read::nothing_new()
+        } else {
+            let read = reading::read(&sources.faceit, self.id, newest).await;
+            self.sync.recent.note(self.id, &read.event, begun);
+            read
+        };
         if let Some(error) = &read.stale {
             let instead = if read.event == Event::Tick {
                 "what is stored"

@@ -7,6 +7,7 @@ mod match_sync;
 mod perform;
 mod preview;
 mod reading;
+mod recent;
 mod sweep;
 
 use std::{
@@ -29,6 +30,7 @@ use crate::{
 };
 
 pub use preview::Preview;
+pub use recent::Recent;
 pub use sweep::Swept;
 
 /// Where a decision's facts come from: enough to plan, not to act. Clones share it.
@@ -48,6 +50,7 @@ pub struct Sync {
     pub discord: discord::client::Client,
     /// Who sits where, as the gateway tells it; a guild is unknown to it while no shard of this process listens there.
     pub voice: discord::VoiceMap,
+    pub recent: Recent,
 }
 
 /// What `decide` may look at, put together from what is stored; the links are those of everybody on `players`.
