@@ -28,7 +28,7 @@ use crate::{
     faceit::{self, secret::Secret},
     gateway::{self, Gateway},
     queue, store,
-    sync::{Sources, Sync},
+    sync::{Recent, Sources, Sync},
     telemetry::Metrics,
     web::{self, Web, auth::Admin, intake::Intake},
 };
@@ -65,6 +65,7 @@ impl App {
             sources,
             discord: discord_client(&config.discord)?,
             voice: discord::VoiceMap::default(),
+            recent: Recent::default(),
         };
         let listen = (config.listen.host.as_str(), config.listen.port);
         let listener = TcpListener::bind(listen).await.with_context(|| {

@@ -48,6 +48,12 @@ impl VoiceMap {
         Some(seated.channel)
     }
 
+    /// Whether somebody is in voice, by the last that was told, be that stale; None when nothing ever was.
+    pub fn was_in_voice(&self, guild: GuildId, user: UserId) -> Option<bool> {
+        let guilds = self.read();
+        guilds.get(&guild).map(|guild| guild.seats.contains_key(&user))
+    }
+
     /// Where each of these sits; who is missing is not in voice. None while the guild is not known.
     pub fn seats(
         &self,
@@ -513,6 +519,10 @@ mod tests {
         other.restore(guild(), map.snapshot(guild()).unwrap());
         assert!(!other.is_known(guild()), "not before what happened since is told");
         assert_eq!(other.seats(guild(), [user(1)]), None);
+        assert_eq!(
+            [1, 9].map(|id| other.was_in_voice(guild(), user(id))),
+            [Some(true), Some(false)]
+        );
         other.set_stale(guild(), false);
         assert_eq!(other.channel_of(guild(), user(1)), Some(channel(10)));
         assert_eq!(other.snapshot(guild()), map.snapshot(guild()));

@@ -18,6 +18,9 @@ use crate::domain::{
 /// Discord may fail to tell of somebody's coming: who is absent for so long is asked for.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
 
+/// However often he asks for it, or somebody changes what we may do: whom Discord refused to have moved is not tried again sooner.
+const ASK_DISCORD_AGAIN: Duration = Duration::from_secs(60);
+
 /// What is to be done about one player.
 enum Step {
     /// Nothing, and nothing is new.
@@ -87,6 +90,11 @@ fn step(
     let member = member.filter(|member| member.faction == faction);
     // Who asks for it is treated as if he was never tried.
     let known = member.filter(|member| !member.is_asked());
+    if member.is_some_and(|member| {
+        matches!(member.placement, Placement::Refused(_)) && now < member.tried_at + ASK_DISCORD_AGAIN
+    }) {
+        return Step::Leave;
+    }
     let rested = |pause: Duration| known.is_none_or(|member| now >= member.tried_at + pause);
     let worth_another_try = || {
         rested(TRY_REFUSED_AGAIN) || known.is_some_and(|member| state.guild.rights_changed_since(member.tried_at, now))

@@ -182,7 +182,7 @@ pub struct Member {
     pub tried_at: Timestamp,
     /// The voice channel he was moved from; he goes back there at the end.
     pub came_from: Option<ChannelId>,
-    /// How often he, or staff for him, asked for a move. Counted by whoever asks, never by a decision.
+    /// How often he, or staff for him, asked for a move, or an event made one possible. Counted by whoever asks, never by a decision.
     pub asked: i64,
     /// How many of these were seen to.
     pub answered: i64,

@@ -103,8 +103,7 @@ fn empty_and_delete(
     people: BTreeSet<UserId>,
     decision: &mut Decision,
 ) {
-    let leaves = |action: &Action| matches!(action, Action::MoveMember { user, .. } if state.seats.of(*user) == Some(Seat::In(channel)));
-    let mut waits = decision.actions.iter().any(leaves);
+    let mut waits = false;
     for user in people {
         let opted_out = state.links.values().any(|link| link.user == user && link.opted_out);
         let Some(to) = way_back(state, settings, user).filter(|_| !opted_out) else {

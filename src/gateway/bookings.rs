@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::{
     clock::Clock,
-    discord::Shards,
+    discord::{Shards, VoiceMap},
     domain::ids::{ChannelId, GuildId, UserId},
     gateway::{pace::database_pause, taking_in::News},
     store::{self, affected, guild_states},
@@ -63,6 +63,7 @@ pub(super) fn start(
     clock: Clock,
     wake: Arc<Notify>,
     shards: Shards,
+    voice: VoiceMap,
 ) -> (Booker, BoxFuture<'static, ()>) {
     let (news, mut waiting) = mpsc::unbounded_channel();
     let (count, booked) = watch::channel(0);
@@ -78,7 +79,7 @@ pub(super) fn start(
             let booked = loop {
                 taken_in += taken.len() as u64;
                 taken.drain(..).for_each(|news| batch.add(news));
-                match batch.book(&pool, &clock).await {
+                match batch.book(&pool, &clock, &voice).await {
                     Ok(booked) => break booked,
                     Err(error) => {
                         if !told {
@@ -141,7 +142,7 @@ impl Batch {
     }
 
     /// How many bookings there were.
-    async fn book(&self, pool: &store::Pool, clock: &Clock) -> Result<u64, store::Error> {
+    async fn book(&self, pool: &store::Pool, clock: &Clock, voice: &VoiceMap) -> Result<u64, store::Error> {
         let now = clock.now();
         let connection = &mut *pool.acquire().await?;
         let mut booked = 0;
@@ -153,6 +154,8 @@ impl Batch {
             .filter(|(guild, _)| !self.back.contains(guild))
             .collect();
         if !moved.is_empty() {
+            let seen = |(guild, user): &(GuildId, UserId)| Some((*guild, *user, voice.was_in_voice(*guild, *user)?));
+            affected::note_seats(connection, &moved.iter().filter_map(seen).collect::<Vec<_>>()).await?;
             booked += affected::book_players(connection, &moved, now).await?;
         }
         if !self.gone.is_empty() {

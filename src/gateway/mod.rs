@@ -88,6 +88,7 @@ impl Gateway {
             self.clock.clone(),
             self.wake.clone(),
             self.shards.clone(),
+            self.voice.clone(),
         );
         tasks.spawn(booking);
         let (identify, admitting) = identify::start(&self, bot.starts);

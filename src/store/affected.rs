@@ -25,6 +25,24 @@ macro_rules! book {
     };
 }
 
+/// People changed their seats, and are in voice now or not: notes in the running matches that whoever hung up, or could not be moved before, is to be tried
+/// anew. The match may be looked at by a process that does not listen to that guild. Call it before the booking, outside a transaction.
+pub async fn note_seats(connection: &mut Connection, seen: &[(GuildId, UserId, bool)]) -> Result<(), Error> {
+    sqlx::query(
+        "update match_members p set asked = p.asked + 1
+        from unnest($1::bigint[], $2::bigint[], $3::bool[]) as seen (guild_id, discord_id, in_voice), matches m
+        where p.discord_id = seen.discord_id and m.match_id = p.match_id and m.guild_id = seen.guild_id
+            and m.closed_at is null and m.ended_at is null and p.asked = p.answered
+            and (p.placement = 'moved' and not in_voice or p.placement in ('absent', 'outside') and in_voice)",
+    )
+    .bind(bigints(seen.iter().map(|(guild, ..)| guild.get()))?)
+    .bind(bigints(seen.iter().map(|(_, user, _)| user.get()))?)
+    .bind(seen.iter().map(|(.., in_voice)| *in_voice).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Linked people changed their seats: the running matches that they play in, in that guild.
 pub async fn book_players(
     connection: &mut Connection,
@@ -54,9 +72,18 @@ pub async fn book_channels(connection: &mut Connection, gone: &[ChannelId], now:
     run(connection, query.bind(now).bind(channels)).await
 }
 
-/// What the bot may do in these guilds may have changed: the open matches there that Discord refused something for.
+/// What the bot may do in these guilds may have changed: the open matches there that Discord refused something for. Who was refused is to be moved
+/// once more, which the match sees to at most once a minute.
 pub async fn book_refused(connection: &mut Connection, guilds: &[GuildId], now: Timestamp) -> Result<u64, Error> {
     let guilds = bigints(guilds.iter().map(|guild| guild.get()))?;
+    sqlx::query(
+        "update match_members set asked = asked + 1 from matches
+        where matches.match_id = match_members.match_id and guild_id = any ($1) and closed_at is null
+            and placement = 'refused' and asked = answered",
+    )
+    .bind(&guilds)
+    .execute(&mut *connection)
+    .await?;
     let query = sqlx::query(book!(
         "select a.match_id from active_matches a join matches m using (match_id)
         where a.guild_id = any ($2) and (a.blocked_why is not null or a.access_blocked is not null)

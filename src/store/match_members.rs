@@ -34,24 +34,23 @@ pub async fn request_move(
         Whom::One(user) => Some(convert::to_bigint(user.get())?),
         Whom::Everybody => None,
     };
-    let row = sqlx::query(
-        "with running as (
-            select match_id from matches where match_id = $1 and closed_at is null and ended_at is null
-        ), wish as (
-            update match_members set asked = asked + 1 from running
-            where match_members.match_id = running.match_id and ($2::bigint is null or discord_id = $2)
-        )
-        select exists (select from running) as runs",
+    let runs = sqlx::query("select from matches where match_id = $1 and closed_at is null and ended_at is null")
+        .bind(id.as_str())
+        .fetch_optional(&mut *connection)
+        .await?;
+    if runs.is_none() {
+        return Ok(false);
+    }
+    // The job's row first, as a run does that saves.
+    jobs::book(connection, &JobKey::sync_match(id), now).await?;
+    sqlx::query(
+        "update match_members set asked = asked + 1 where match_id = $1 and ($2::bigint is null or discord_id = $2)",
     )
     .bind(id.as_str())
     .bind(user)
-    .fetch_one(&mut *connection)
+    .execute(connection)
     .await?;
-    let runs = row.try_get("runs")?;
-    if runs {
-        jobs::book(connection, &JobKey::sync_match(id), now).await?;
-    }
-    Ok(runs)
+    Ok(true)
 }
 
 pub(super) async fn load(connection: &mut Connection, id: &MatchId) -> Result<BTreeMap<UserId, Member>, Error> {

@@ -13,6 +13,7 @@ use crate::{
         Timestamp,
         absorb::absorb,
         decide::decide,
+        desired::LOOK_AGAIN,
         event::{Event, State},
         ids::{ChannelId, Faction, MatchId},
         job::{Claim, JobKey, Verdict},
@@ -69,6 +70,7 @@ impl Sync {
             overflow: false,
             further: BTreeSet::new(),
             emptied: false,
+            read_at: None,
         };
         let (mut state, mut event, stale) = run.begin().await?;
         let mut look_again = Some(self.sources.clock.now() + NOT_READY);
@@ -99,6 +101,8 @@ impl Sync {
         }
         run.book_categories(&state).await?;
         let now = self.sources.clock.now();
+        let next_reading = run.read_at.map(|at| (at + LOOK_AGAIN).max(now));
+        let look_again = look_again.map(|at| next_reading.map_or(at, |next| at.min(next)));
         let look_again = soon_when_stale(look_again, stale.as_ref(), now);
         run.put_off.cut(look_again, now).map_or(Ok(look_again), Err)
     }
@@ -134,6 +138,8 @@ struct Run<'a> {
     further: BTreeSet<ChannelId>,
     /// A channel in one of them is gone.
     emptied: bool,
+    /// When FACEIT was asked, if that was a run before this one: a look in between does not put the next reading off.
+    read_at: Option<Timestamp>,
 }
 
 impl Run<'_> {
@@ -146,7 +152,17 @@ impl Run<'_> {
         let deliveries = store::deliveries::for_match(&mut conn, self.id).await?;
         record.demo_urls.extend(deliveries.demo_urls);
         drop(conn);
-        let read = reading::read(&sources.faceit, self.id, deliveries.newest.as_ref()).await;
+        let newest = deliveries.newest.as_ref();
+        let begun = sources.clock.now();
+        let known = self.sync.recent.reading(&record, newest, begun);
+        self.read_at = known;
+        let read = if known.is_some() {
+            reading::Read::nothing_new()
+        } else {
+            let read = reading::read(&sources.faceit, self.id, newest).await;
+            self.sync.recent.note(self.id, &read.event, begun);
+            read
+        };
         if let Some(error) = &read.stale {
             let instead = if read.event == Event::Tick {
                 "what is stored"

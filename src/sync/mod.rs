@@ -7,6 +7,7 @@ mod match_sync;
 mod perform;
 mod preview;
 mod reading;
+mod recent;
 mod sweep;
 mod turns;
 
@@ -30,6 +31,7 @@ use crate::{
 };
 
 pub use preview::Preview;
+pub use recent::Recent;
 pub use sweep::Swept;
 
 /// Where a decision's facts come from: enough to plan, not to act. Clones share it.
@@ -49,6 +51,7 @@ pub struct Sync {
     pub discord: discord::client::Client,
     /// Who sits where, as the gateway tells it; a guild is unknown to it while no shard of this process listens there.
     pub voice: discord::VoiceMap,
+    pub recent: Recent,
 }
 
 impl Sync {

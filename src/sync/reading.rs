@@ -18,6 +18,16 @@ pub struct Read {
     pub stale: Option<faceit::error::Error>,
 }
 
+impl Read {
+    /// What is stored was read moments ago.
+    pub fn nothing_new() -> Self {
+        Self {
+            event: Event::Tick,
+            stale: None,
+        }
+    }
+}
+
 /// Asks FACEIT about `id`. `newest` is the delivery with the highest version, as stored.
 pub async fn read(faceit: &faceit::client::Client, id: &MatchId, newest: Option<&Newest>) -> Read {
     match faceit.fetch_match(id).await {

@@ -137,6 +137,7 @@ impl Weather {
                 addresses.bot_token.clone().into(),
             ))
             .expect("a client"),
+            recent: Default::default(),
             voice: discord::VoiceMap::default(),
         };
         let stop = CancellationToken::new();

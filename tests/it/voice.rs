@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use muster::{
+    app::App,
     domain::{
         ids::{ChannelId, GuildId, MatchId, PlayerId, UserId},
         settings::{ReturnTo, Settings},
     },
-    simulator::{EventFault, Upset, Whose},
+    simulator::{Entry, EventFault, Side, Upset, Whose},
     store::{
         self,
         audit::Actor,
@@ -19,7 +20,7 @@ use muster::{
 
 use crate::support::{
     bodies::{Match, game, nickname},
-    bot::{BAR, Bot, GUILD, LOBBY, PEOPLE, member},
+    bot::{BAR, Bot, GUILD, LOBBY, PEOPLE, member, metrics},
     database::eventually,
 };
 
@@ -374,6 +375,91 @@ async fn whoever_comes_without_the_gateway_telling_of_it_is_found_within_ten_min
     bot.simulator.clear_journal();
     bot.advance(Duration::from_secs(600)).await;
     assert_eq!(bot.calls(), Vec::<String>::new());
+    bot.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn comings_and_goings_ask_nothing_of_faceit_within_half_a_minute_and_put_off_no_look() {
+    let bot = Bot::start(&PEOPLE).await;
+    bot.play(&a_match(), "match_status_configuring", 5).await;
+    let asked = || {
+        let of_faceit = |entry: &Entry| entry.side == Side::Faceit;
+        bot.simulator.journal().into_iter().filter(of_faceit).count()
+    };
+    bot.advance(Duration::from_secs(61)).await;
+    let before = asked();
+    for channel in [BAR, LOBBY, BAR] {
+        bot.advance(Duration::from_secs(5)).await;
+        bot.connect("nova", channel);
+        bot.settle().await;
+    }
+    bot.disconnect("nova");
+    bot.advance(Duration::from_secs(5)).await;
+    bot.connect("nova", BAR);
+    bot.settle().await;
+    assert_eq!(bot.seat("nova").as_deref(), Some(ONE));
+    assert_eq!(asked(), before);
+    // The next look is not put off, nor is a webhook.
+    bot.advance(Duration::from_secs(41)).await;
+    assert_eq!(asked(), before + 1);
+    bot.advance(Duration::from_secs(1)).await;
+    bot.play(&a_match().status("READY"), "match_status_ready", 6).await;
+    assert_eq!(asked(), before + 2);
+    bot.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_could_not_be_moved_is_moved_when_the_bot_may() {
+    let bot = Bot::start(&PEOPLE).await;
+    bot.disconnect("nova");
+    bot.settle().await;
+    bot.play(&a_match(), "match_status_configuring", 5).await;
+    let may_not_move = 53_478_928 - 16_777_216;
+    let permit = |bits| {
+        bot.simulator
+            .set_bot_permissions(GUILD, bits)
+            .expect("there is a guild")
+    };
+    permit(may_not_move);
+    bot.connect("nova", BAR);
+    bot.settle().await;
+    assert_eq!(bot.seat("nova").as_deref(), Some("Bar"));
+    bot.advance(Duration::from_secs(60)).await;
+    assert_eq!(bot.calls().len(), 2 + 4, "refused once");
+    permit(53_478_928);
+    bot.settle().await;
+    assert_eq!(bot.seat("nova").as_deref(), Some(ONE));
+    bot.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_processes_only_one_listens_and_late_joiners_are_moved_whichever_looks() {
+    let bot = Bot::start(&PEOPLE).await;
+    let second = App::start(&bot.config, bot.clock.clone(), metrics())
+        .await
+        .expect("it starts");
+    let everybody = ["nova", "rex", "ada", "bo", "cleo", "dan"];
+    for name in everybody {
+        bot.disconnect(name);
+    }
+    bot.settle().await;
+    let game = game(ID, "CONFIGURING", &["nova", "rex", "ada"], &["bo", "cleo", "dan"]);
+    bot.play(&game, "match_status_configuring", 5).await;
+    for round in 0..3 {
+        for name in everybody {
+            bot.connect(name, BAR);
+            // Whichever of the two is faster.
+            second.wake.notify_one();
+            bot.settle().await;
+            assert_ne!(bot.seat(name).as_deref(), Some("Bar"), "{name} in round {round}");
+        }
+        for name in everybody {
+            bot.disconnect(name);
+            second.wake.notify_one();
+            bot.settle().await;
+        }
+    }
+    assert!(second.stop().await, "it stopped in time");
     bot.finish().await;
 }
 

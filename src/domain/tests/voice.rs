@@ -289,6 +289,46 @@ fn who_opts_out_is_never_moved_not_even_back_and_who_opts_in_is_moved_at_once() 
 }
 
 #[test]
+fn who_opts_out_during_the_match_stays_even_when_he_is_replaced() {
+    let (mut state, mut toy) = standing();
+    link(&mut state, 12, true);
+    look(&mut state, &mut toy, 10);
+    go(&mut state, &mut toy, api(facts(Status::Ready, &[11], &[21, 22])), 20);
+    assert_eq!(toy.seat(12), Some(channel_of(&state, Faction::One)));
+}
+
+#[test]
+fn a_new_status_changes_nothing_for_those_whose_seats_are_known() {
+    let (mut state, mut toy) = heard();
+    toy.goes(12, None);
+    go(&mut state, &mut toy, api(ready()), 0);
+    let members = state.record.members.clone();
+    go(
+        &mut state,
+        &mut toy,
+        api(facts(Status::Ongoing, &[11, 12], &[21, 22])),
+        10,
+    );
+    assert_eq!(state.record.members, members);
+}
+
+#[test]
+fn without_the_gateway_whom_an_event_speaks_of_is_tried_at_once() {
+    let (mut state, mut toy) = heard();
+    toy.heard = false;
+    toy.goes(12, None);
+    go(&mut state, &mut toy, api(ready()), 0);
+    toy.goes(12, Some(BAR));
+    look(&mut state, &mut toy, 10);
+    assert_eq!(toy.seat(12), Some(BAR));
+    // Another process hears of it, and notes that he is to be tried.
+    let member = state.record.members.get_mut(&user(12)).expect("he was absent");
+    member.asked += 1;
+    look(&mut state, &mut toy, 11);
+    assert_eq!(toy.seat(12), Some(channel_of(&state, Faction::One)));
+}
+
+#[test]
 fn a_move_that_is_asked_for_is_made_once_wherever_he_went() {
     let (mut state, mut toy) = standing();
     toy.goes(12, Some(BAR));
@@ -492,4 +532,21 @@ fn who_is_refused_waits_ten_minutes_however_often_he_changes_channels() {
     assert_eq!(toy.calls.len(), 6);
     look(&mut state, &mut toy, 600);
     assert_eq!(toy.who_sits_in(ONE), [11, 12].into());
+}
+
+#[test]
+fn who_is_refused_is_tried_again_a_minute_later_when_what_we_may_do_has_changed() {
+    let (mut state, mut toy) = heard();
+    let mut calls = 0;
+    let mut luck = || {
+        calls += 1;
+        if calls > 2 { Luck::Refused } else { Luck::Fine }
+    };
+    run(&mut state, api(ready()), at(0), &mut toy, &mut luck);
+    state.record.members.values_mut().for_each(|member| member.asked += 1);
+    look(&mut state, &mut toy, 59);
+    assert_eq!(toy.calls.len(), 6);
+    look(&mut state, &mut toy, 60);
+    assert_eq!(toy.who_sits_in(ONE), [11, 12].into());
+    assert_eq!(toy.who_sits_in(TWO), [21, 22].into());
 }
