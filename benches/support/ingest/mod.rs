@@ -5,3 +5,5 @@ pub mod deliveries;
 pub mod http;
 pub mod load;
 pub mod service;
+#[path = "../usage.rs"]
+mod usage;
