@@ -662,7 +662,7 @@ async fn a_service_frozen_in_mid_create_and_woken_after_it_was_replaced_writes_n
     place
         .count(
             "select count(pg_terminate_backend(pid)) from pg_locks
-            where locktype = 'advisory' and pid <> pg_backend_pid() and objid = (select min(id) from workers)::oid
+            where locktype = 'advisory' and pid <> pg_backend_pid() and objid in (0, (select min(id) from workers)::oid)
                 and database = (select oid from pg_database where datname = current_database())",
         )
         .await;
