@@ -11,7 +11,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context;
 use tokio::{
     net::TcpListener,
-    sync::Notify,
+    sync::{Notify, watch},
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -84,9 +84,15 @@ impl App {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        app.spawn_queue(config, clock.clone());
+        let (standing_by, stands_by) = watch::channel(false);
+        app.spawn_queue(config, clock.clone(), stands_by);
         let commands = app.commands(config, &clock);
-        app.spawn_gateway(config, clock.clone(), app.interactions_of_gateway(&commands));
+        app.spawn_gateway(
+            config,
+            clock.clone(),
+            standing_by,
+            app.interactions_of_gateway(&commands),
+        );
         app.spawn_sweep(config.delivery_retention);
         app.spawn_upkeep(metrics.clone());
         let secret = Secret::new(
@@ -132,9 +138,10 @@ impl App {
         Ok(app)
     }
 
-    fn spawn_queue(&self, config: &Config, clock: Clock) {
+    fn spawn_queue(&self, config: &Config, clock: Clock, standing_by: watch::Receiver<bool>) {
         let options = queue::Options {
             workers: config.workers,
+            standing_by: Some(standing_by),
             ..queue::Options::default()
         };
         let (sync, stop) = (self.sync.clone(), self.stop.clone());
@@ -153,7 +160,13 @@ impl App {
         ));
     }
 
-    fn spawn_gateway(&self, config: &Config, clock: Clock, interactions: gateway::Interactions) {
+    fn spawn_gateway(
+        &self,
+        config: &Config,
+        clock: Clock,
+        standing_by: watch::Sender<bool>,
+        interactions: gateway::Interactions,
+    ) {
         let gateway = Gateway {
             pool: self.sync.sources.pool.clone(),
             clock,
@@ -161,6 +174,7 @@ impl App {
             voice: self.voice.clone(),
             shards: self.shards.clone(),
             wake: self.wake.clone(),
+            standing_by,
             interactions: Some(interactions),
             options: gateway::Options {
                 token: config.discord.token.clone(),

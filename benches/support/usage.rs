@@ -4,17 +4,8 @@ use std::{fs, time::Duration};
 
 /// Resident memory in MiB.
 pub fn rss_mb(process: u32) -> Option<f64> {
-    memory_mb(process, "VmRSS:")
-}
-
-/// The most that it ever was.
-pub fn peak_mb(process: u32) -> Option<f64> {
-    memory_mb(process, "VmHWM:")
-}
-
-fn memory_mb(process: u32, name: &str) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
 }
 

@@ -214,6 +214,11 @@ impl VoiceMap {
         self.write().remove(&guild);
     }
 
+    /// We don't listen any more.
+    pub fn clear(&self) {
+        self.write().clear();
+    }
+
     /// Discord has an outage there: what is known stands.
     pub fn set_unavailable(&self, guild: GuildId) {
         if let Some(guild) = self.write().get_mut(&guild) {

@@ -17,7 +17,7 @@ use crate::{
         Gateway,
         pace::{Pace, database_pause},
     },
-    store::{self, gateway_sessions},
+    store::{self, gateway_lease},
 };
 
 /// Discord: one for each key in so much time.
@@ -114,7 +114,7 @@ impl Door {
         loop {
             let attempt = async {
                 let mut connection = store::dedicated(&self.pool).await?;
-                let mine = gateway_sessions::try_identify(&mut connection, key).await?;
+                let mine = gateway_lease::try_identify(&mut connection, key).await?;
                 Ok::<_, store::Error>(mine.then_some(connection))
             };
             match attempt.await {

@@ -1,11 +1,11 @@
-//! One shard for as long as we run: waits for the right to listen, connects, takes in what is told, saves, and connects again with a pause.
+//! One shard for as long as we have the right to listen: connects, takes in what is told, saves, and connects again with a pause.
 
 use std::{pin::pin, time::Duration};
 
 use ::metrics::counter;
 use tokio::{
     sync::mpsc,
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep},
 };
 use twilight_model::gateway::ShardId;
 
@@ -15,7 +15,7 @@ use crate::{
         Gateway,
         bookings::Booker,
         events::{self, Event},
-        lease::{Lease, Save, Taken},
+        lease::Save,
         link::{End, Heard, Link, Login},
         pace::Pace,
         taking_in::Guilds,
@@ -35,8 +35,6 @@ const STALE_AFTER: Duration = Duration::from_secs(15);
 const NEW_SESSION: (f64, f64) = (1.0, 5.0);
 /// How long Discord has to answer when we hang up.
 const FAREWELL: Duration = Duration::from_secs(1);
-/// How long the last save may take when we stop.
-const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Why we listen to a shard no longer.
 enum Over {
@@ -58,68 +56,35 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub fn new(gateway: Gateway, id: ShardId, login: Login, booker: Booker) -> Self {
+    /// Goes on with what is stored of the shard.
+    pub fn new(gateway: Gateway, id: ShardId, login: Login, booker: Booker, stored: Option<Stored>) -> Self {
+        let mut guilds = Guilds::new(gateway.voice.clone());
+        let (session, snapshots) = stored.map(|stored| (stored.session, stored.guilds)).unzip();
+        guilds.restore(snapshots.unwrap_or_default());
         Self {
-            guilds: Guilds::new(gateway.voice.clone()),
+            guilds,
             gateway,
             id,
             login,
             booker,
-            session: None,
-            saved: None,
-            deaf_since: None,
+            saved: session.clone(),
+            session,
+            deaf_since: Some(Instant::now()),
         }
     }
 
     /// Until we stop, or Discord says something that only a person can help with.
-    pub async fn run(mut self) {
-        let Gateway { pool, clock, stop, .. } = self.gateway.clone();
-        loop {
-            self.tell(Status::StandingBy);
-            let Some((lease, stored)) = Lease::wait(&pool, &clock, self.id, &stop).await else {
-                return;
-            };
-            self.go_on(stored);
-            let (saves, waiting) = mpsc::channel(1);
-            let booker = self.booker.clone();
-            let mut keeping = pin!(lease.keep(waiting, booker));
-            let over = tokio::select! {
-                over = self.listen(saves) => Some(over),
-                kept = &mut keeping => match kept {
-                    Ok(()) => return,
-                    Err(Taken) => None,
-                },
-            };
-            self.guilds.forget();
-            match over {
-                None => tracing::warn!(shard = self.id.number(), "another process listens to this shard now"),
-                Some(over) => {
-                    if timeout(LEAVE_WITHIN, keeping).await.is_err() {
-                        tracing::warn!(
-                            shard = self.id.number(),
-                            "the gateway's session could not be saved at the end"
-                        );
-                    }
-                    if let Over::Fatal(why) = over {
-                        tracing::error!(shard = self.id.number(), "given up: {why}");
-                        self.tell(Status::Fatal { why: why.to_owned() });
-                    }
-                    return;
-                }
-            }
+    pub async fn run(mut self, saves: mpsc::Sender<Save>) {
+        let over = self.listen(saves).await;
+        self.guilds.forget();
+        if let Over::Fatal(why) = over {
+            tracing::error!(shard = self.id.number(), "given up: {why}");
+            self.tell(Status::Fatal { why: why.to_owned() });
         }
     }
 
     fn tell(&self, status: Status) {
         self.gateway.shards.set(self.id.number(), status);
-    }
-
-    fn go_on(&mut self, stored: Option<Stored>) {
-        let (session, guilds) = stored.map(|stored| (stored.session, stored.guilds)).unzip();
-        self.saved.clone_from(&session);
-        self.session = session;
-        self.guilds.restore(guilds.unwrap_or_default());
-        self.deaf_since = Some(Instant::now());
     }
 
     async fn listen(&mut self, saves: mpsc::Sender<Save>) -> Over {
@@ -298,6 +263,7 @@ impl Listener {
         let before = self.saved.replace(session.clone());
         let whole = before.is_none_or(|before| before.id != session.id);
         Some(Save {
+            shard: self.id,
             news: News {
                 session,
                 whole,

@@ -11,11 +11,11 @@ mod pace;
 mod taking_in;
 mod words;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -26,12 +26,14 @@ use url::Url;
 use crate::{
     clock::Clock,
     discord::{self, Client, Shards, VoiceMap, shards::Status},
-    gateway::{link::Login, listen::Listener, pace::Pace},
+    gateway::{bookings::Booker, lease::Lease, link::Login, listen::Listener, pace::Pace},
     store,
 };
 
 /// Channels and guilds, and who is in voice. Neither needs Discord's approval.
 const INTENTS: Intents = Intents::GUILDS.union(Intents::GUILD_VOICE_STATES);
+/// How long the last saves may take when we stop.
+const SAVE_WITHIN: Duration = Duration::from_secs(3);
 /// How long the last bookings may take when we stop.
 const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -61,10 +63,21 @@ pub struct Gateway {
     pub shards: Shards,
     /// Fired after something was booked.
     pub wake: Arc<Notify>,
+    /// Whether another process listens, and works: then this one has nobody's seat to go by.
+    pub standing_by: watch::Sender<bool>,
     /// None while nobody answers any.
     pub interactions: Option<Interactions>,
     pub options: Options,
     pub stop: CancellationToken,
+}
+
+/// Why we listen no longer.
+#[derive(PartialEq, Eq)]
+enum Left {
+    /// We stop, or were given up.
+    ForGood,
+    /// Another process has the right now.
+    Replaced,
 }
 
 impl Gateway {
@@ -98,24 +111,63 @@ impl Gateway {
             token: self.options.token.clone(),
             identify,
         };
-        let mut listeners = JoinSet::new();
-        for number in 0..count {
-            self.shards.set(number, Status::Connecting);
-            let shard = ShardId::new(number, count);
-            let listener = Listener::new(self.clone(), shard, login.clone(), booker.clone());
-            listeners.spawn(listener.run());
+        while self.listen(count, &login, &booker).await == Left::Replaced {
+            tracing::warn!("another process listens to Discord's gateway now");
         }
         drop((booker, login));
-        while let Some(ended) = listeners.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a shard broke down; start Muster again, and report this");
-            }
-        }
         admitting.abort();
         let leave = async { while tasks.join_next().await.is_some() {} };
         if timeout(LEAVE_WITHIN, leave).await.is_err() {
             tracing::warn!("what happened last in Discord could not be booked; the next start hears of it again");
         }
+    }
+
+    /// Waits for the right to listen, and listens to all shards.
+    async fn listen(&self, count: u32, login: &Login, booker: &Booker) -> Left {
+        let all = |status: &Status| (0..count).for_each(|number| self.shards.set(number, status.clone()));
+        all(&Status::Connecting);
+        let stand_by = || {
+            all(&Status::StandingBy);
+            self.standing_by.send_replace(true);
+        };
+        let waited = Lease::wait(&self.pool, &self.clock, count, &self.stop, stand_by).await;
+        let Some((lease, mut sessions)) = waited else {
+            return Left::ForGood;
+        };
+        self.standing_by.send_replace(false);
+        let (saves, waiting) = mpsc::channel(count as usize);
+        let mut listeners = JoinSet::new();
+        for number in 0..count {
+            let (shard, stored) = (ShardId::new(number, count), sessions.remove(&number));
+            let listener = Listener::new(self.clone(), shard, login.clone(), booker.clone(), stored);
+            listeners.spawn(listener.run(saves.clone()));
+        }
+        drop(saves);
+        let mut keeping = pin!(lease.keep(waiting, booker.clone()));
+        loop {
+            tokio::select! {
+                ended = listeners.join_next() => match ended {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => tracing::error!(%error, "a shard broke down; start Muster again, and report this"),
+                    None => break,
+                },
+                kept = &mut keeping => {
+                    if kept.is_ok() {
+                        // Nothing more is to be saved: all of them are about to end.
+                        while listeners.join_next().await.is_some() {}
+                        return Left::ForGood;
+                    }
+                    listeners.shutdown().await;
+                    // The other one knows better.
+                    self.voice.clear();
+                    return Left::Replaced;
+                }
+            }
+        }
+        if timeout(SAVE_WITHIN, keeping).await.is_err() {
+            tracing::warn!("the gateway's sessions could not be saved at the end");
+        }
+        Left::ForGood
     }
 
     /// Where the gateway is; asked until it is known. None when we stop before.

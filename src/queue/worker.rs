@@ -1,6 +1,6 @@
 //! The loop that claims jobs and hands them to the handler. Woken by bookings here and elsewhere, by ended runs, by the next due time, and by a poll.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
@@ -39,6 +39,8 @@ pub struct Options {
     pub workers: usize,
     /// After this many failures since the last good run a job is dead.
     pub max_attempts: i32,
+    /// While this is true, another process does the work, and none is taken. None: never so.
+    pub standing_by: Option<watch::Receiver<bool>>,
 }
 
 impl Default for Options {
@@ -46,6 +48,7 @@ impl Default for Options {
         Self {
             workers: 32,
             max_attempts: 8,
+            standing_by: None,
         }
     }
 }
@@ -103,6 +106,7 @@ pub async fn run<F, Fut>(
         wake,
         poke,
         tell_others,
+        standing_by: options.standing_by,
         stop,
     };
     claiming.work(options.workers, start).await;
@@ -121,6 +125,7 @@ struct Claiming {
     wake: Arc<Notify>,
     poke: Arc<Notify>,
     tell_others: Arc<Notify>,
+    standing_by: Option<watch::Receiver<bool>>,
     stop: CancellationToken,
 }
 
@@ -138,6 +143,7 @@ impl Claiming {
                 () = self.wake.notified() => self.tell_others.notify_one(),
                 () = self.poke.notified() => {}
                 Ok(()) = self.me.changed() => {}
+                () = changed(&mut self.standing_by) => {}
                 due = slots.ended(&start) => look_at = look_at.min(self.instant_of(due)),
                 () = sleep_until(look_at) => {}
             }
@@ -145,9 +151,13 @@ impl Claiming {
             if by_clock {
                 look_at = Instant::now() + backoff::spread(POLL);
             }
-            // Without a free slot the end of a run wakes us, without an id the registration does.
+            // Without a free slot the end of a run wakes us, without an id the registration does, and the other process's end when we stand by.
             let worker = *self.me.borrow_and_update();
-            let Some(worker) = worker.filter(|_| slots.free() > 0) else {
+            let standing_by = self
+                .standing_by
+                .as_ref()
+                .is_some_and(|standing_by| *standing_by.borrow());
+            let Some(worker) = worker.filter(|_| slots.free() > 0 && !standing_by) else {
                 continue;
             };
 
@@ -207,5 +217,17 @@ impl Claiming {
             Duration::try_from(due - self.clock.now()).unwrap_or(Duration::ZERO)
         });
         Instant::now() + wait.clamp(NOT_BEFORE, POLL)
+    }
+}
+
+/// Resolves when we begin or cease to stand by.
+async fn changed(standing_by: &mut Option<watch::Receiver<bool>>) {
+    let changed = match standing_by {
+        Some(standing_by) => standing_by.changed().await,
+        None => pending().await,
+    };
+    // Whoever could tell is gone: then it stays as it is.
+    if changed.is_err() {
+        pending().await
     }
 }

@@ -1,5 +1,5 @@
-//! Tables `gateway_sessions` and `gateway_guilds`: where each shard stopped listening, and what was known then. Who may listen is an advisory
-//! lock of the very connection that writes here, so that nobody writes over his successor.
+//! Tables `gateway_sessions` and `gateway_guilds`: where each shard stopped listening, and what was known then. Written only by the process
+//! that listens (`gateway_lease`).
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,6 @@ use crate::{
     },
     store::{Connection, Error, convert, storable},
 };
-
-/// The first half of the lock of a shard; the second is its number.
-const LISTENING: i32 = 0x6d75_7367;
-/// The same for those who start a session: Discord allows one in five seconds for each key.
-const IDENTIFYING: i32 = 0x6d75_7369;
 
 /// A session of Discord's gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,25 +38,6 @@ pub struct News {
     pub whole: bool,
     /// Guilds of which something changed; None for those that the bot is no longer in.
     pub guilds: BTreeMap<GuildId, Option<Snapshot>>,
-}
-
-/// Becomes the one that listens for a shard, as long as this connection lives. False when another one is.
-pub async fn try_listen(connection: &mut Connection, shard: u32) -> Result<bool, Error> {
-    try_lock(connection, LISTENING, shard).await
-}
-
-/// Becomes the one that starts a session, as long as this connection lives. False when another one does.
-pub async fn try_identify(connection: &mut Connection, key: u32) -> Result<bool, Error> {
-    try_lock(connection, IDENTIFYING, key).await
-}
-
-async fn try_lock(connection: &mut Connection, class: i32, number: u32) -> Result<bool, Error> {
-    let row = sqlx::query("select pg_try_advisory_lock($1, $2) as locked")
-        .bind(class)
-        .bind(to_integer(number)?)
-        .fetch_one(connection)
-        .await?;
-    Ok(row.try_get("locked")?)
 }
 
 /// The session to go on with. One of another number of shards is not for us: its guilds are others.

@@ -11,6 +11,7 @@ pub mod deliveries;
 pub mod discord_tokens;
 pub mod erasing;
 mod error;
+pub mod gateway_lease;
 pub mod gateway_sessions;
 pub mod guild_changes;
 pub mod guild_states;

@@ -662,7 +662,7 @@ async fn a_service_frozen_in_mid_create_and_woken_after_it_was_replaced_writes_n
     place
         .count(
             "select count(pg_terminate_backend(pid)) from pg_locks
-            where locktype = 'advisory' and pid <> pg_backend_pid() and objid = (select min(id) from workers)::oid
+            where locktype = 'advisory' and pid <> pg_backend_pid() and objid in (0, (select min(id) from workers)::oid)
                 and database = (select oid from pg_database where datname = current_database())",
         )
         .await;
@@ -680,7 +680,11 @@ async fn a_service_frozen_in_mid_create_and_woken_after_it_was_replaced_writes_n
     // It comes to rest by leaving: whatever it had to write it has tried by then.
     let (status, said) = frozen.terminate(Duration::from_secs(35)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0), "{said}");
-    assert_eq!(place.dump_of(&but_jobs).await, before, "it wrote nothing; it said:\n{said}");
+    assert_eq!(
+        place.dump_of(&but_jobs).await,
+        before,
+        "it wrote nothing; it said:\n{said}"
+    );
     assert_eq!(place.match_channels().len(), 2);
     place.faceit_says(&game.status("FINISHED"));
     assert_eq!(

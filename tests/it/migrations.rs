@@ -68,6 +68,10 @@ const ROWS: &[(i64, &str)] = &[
         values (sha256('token'), 2001, 'ann', '2026-11-21 18:00Z', '2026-11-21 18:10Z')",
     ),
     (
+        14,
+        "insert into gateway_lease (beats, beaten_at) values (1, '2026-11-21 18:00Z')",
+    ),
+    (
         20,
         "with person as (
             insert into users (id, username, created_at, last_login_at, refreshed_at)

@@ -38,6 +38,7 @@ fn options(workers: usize) -> Options {
     Options {
         workers,
         max_attempts: 3,
+        ..Options::default()
     }
 }
 

@@ -4,3 +4,5 @@ pub mod guilds;
 pub mod matches;
 pub mod service;
 pub mod stub;
+#[path = "../usage.rs"]
+mod usage;

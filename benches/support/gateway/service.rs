@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use muster::sandbox::process::{Process, Program};
 use serde_json::Value;
 
-use crate::support::usage;
+use super::usage;
 
 const WITHIN: Duration = Duration::from_secs(120);
 
@@ -59,10 +59,6 @@ impl Service {
 
     pub fn rss_mb(&self) -> Option<f64> {
         usage::rss_mb(self.process.id())
-    }
-
-    pub fn peak_mb(&self) -> Option<f64> {
-        usage::peak_mb(self.process.id())
     }
 
     pub fn cpu(&self) -> Option<Duration> {

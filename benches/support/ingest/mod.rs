@@ -6,3 +6,5 @@ pub mod http;
 pub mod load;
 pub mod outage;
 pub mod service;
+#[path = "../usage.rs"]
+mod usage;

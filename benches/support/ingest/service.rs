@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use muster::sandbox::process::{Process, Program};
 
-use crate::support::usage;
+use super::usage;
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const START_WITHIN: Duration = Duration::from_secs(30);

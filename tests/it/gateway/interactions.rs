@@ -11,7 +11,7 @@ use muster::{
 };
 use serde_json::json;
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -41,6 +41,7 @@ async fn interactions_are_handed_on_unread() {
         voice: voice.clone(),
         shards,
         wake: Arc::new(Notify::new()),
+        standing_by: watch::channel(false).0,
         interactions: Some(interactions),
         options: Options {
             token: addresses.bot_token.clone().into(),

@@ -87,3 +87,61 @@ async fn a_listener_whose_database_connection_breaks_makes_room_for_the_one_that
         "the session goes from one to the other"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_hangs_is_replaced_and_stands_by_when_it_is_back() {
+    let place = Place::new(&[]).await;
+    let first = place.serve().await;
+    place.gateway_ready(&first).await;
+    let second = place.serve().await;
+    stands_by(&second).await;
+    first.process.signal(rustix::process::Signal::STOP).expect("stopped");
+    let stopped = Instant::now();
+    place.gateway_ready(&second).await;
+    println!(
+        "taken over {:.1} s after it was stopped",
+        stopped.elapsed().as_secs_f64()
+    );
+    first.process.signal(rustix::process::Signal::CONT).expect("woken");
+    stands_by(&first).await;
+    place.gateway_ready(&second).await;
+    assert_eq!(place.simulator.gateway().counts.identifies, 1, "the session goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_work_is_done_where_it_is_known_who_sits_where() {
+    let everybody = ["nova", "rex", "ada", "bo"];
+    let place = Place::new(&everybody).await;
+    let first = place.serve().await;
+    place.gateway_ready(&first).await;
+    let second = place.serve().await;
+    stands_by(&second).await;
+    let seat = |name: &str, channel: Option<&str>| {
+        let id = member(name).to_string();
+        match channel {
+            Some(channel) => place.simulator.connect(GUILD, &id, channel),
+            None => place.simulator.disconnect(GUILD, &id),
+        }
+        .expect("he can");
+    };
+    everybody.iter().for_each(|name| seat(name, None));
+    place.gateway_ready(&first).await;
+    place.faceit_says(&a_match());
+    // Taken by the one that stands by.
+    assert_eq!(
+        second.deliver(&a_match().webhook("match_status_ready", 2)).await,
+        Some(200)
+    );
+    place.rest().await;
+    assert_eq!(place.match_channels().len(), 2);
+    for name in everybody {
+        seat(name, Some(LOBBY));
+        eventually("he is moved, though one of two does not know that he came", || async {
+            let seats = true_seats(&place.simulator);
+            seats.get(&user(name)).is_some_and(|seat| *seat != channel(LOBBY))
+        })
+        .await;
+    }
+    let (_, said) = second.terminate(crate::support::database::LONG).await;
+    assert!(!said.contains("the match is"), "it has worked:\n{said}");
+}
