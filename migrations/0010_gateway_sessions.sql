@@ -9,7 +9,9 @@ create table gateway_sessions (
 );
 
 comment on table gateway_sessions is 'One row per shard: Discord''s gateway session, to be resumed by whoever listens next';
+comment on column gateway_sessions.shard_id is 'number of the shard, from 0';
 comment on column gateway_sessions.shard_count is 'into how many shards the guilds were divided; a session of another division is worth nothing';
+comment on column gateway_sessions.session_id is 'as Discord named it when it began';
 comment on column gateway_sessions.resume_url is 'where Discord wants it resumed; null when that address could not be reached';
 comment on column gateway_sessions.sequence is 'the last event whose effects are in gateway_guilds, and whose bookings are in jobs';
 comment on column gateway_sessions.saved_at is 'when it was written, for people who look';
@@ -28,6 +30,8 @@ create table gateway_guilds (
 );
 
 comment on table gateway_guilds is 'What was known of each guild when the session of its shard was saved';
+comment on column gateway_guilds.guild_id is 'Discord''s id of the guild';
+comment on column gateway_guilds.shard_id is 'the shard that hears of it';
 comment on column gateway_guilds.unavailable is 'Discord had an outage there';
 comment on column gateway_guilds.users is 'who sits in voice';
 comment on column gateway_guilds.seats is 'the voice channel of each of them';

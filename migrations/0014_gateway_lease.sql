@@ -6,5 +6,6 @@ create table gateway_lease (
 );
 
 comment on table gateway_lease is 'One row, written every two seconds by the process that listens to Discord''s gateway';
+comment on column gateway_lease.only_row is 'always true: there is one row at most';
 comment on column gateway_lease.beats is 'grows with every heartbeat: those who stand by end the connection of one whose beats stand still, without comparing clocks';
 comment on column gateway_lease.beaten_at is 'when that was, by its own clock; for people to read';

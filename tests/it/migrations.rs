@@ -58,6 +58,14 @@ const ROWS: &[(i64, &str)] = &[
         values ('hub', 'hub', 1000, '2026-11-21 18:00Z')",
     ),
     (
+        10,
+        "with session as (
+            insert into gateway_sessions (shard_id, shard_count, session_id, sequence, saved_at)
+            values (0, 1, 'session', 7, '2026-11-21 18:00Z') returning shard_id
+        ) insert into gateway_guilds (guild_id, shard_id, unavailable, users, seats, channels, kinds, parents)
+        select 1000, shard_id, false, '{2001}', '{1011}', '{1010, 1011}', '{4, 2}', '{0, 1010}' from session",
+    ),
+    (
         12,
         "insert into audit (at, source, actor_name, action, subject)
         values ('2026-11-21 18:00Z', 'cli', 'command line', 'link.added', '2001')",

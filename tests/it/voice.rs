@@ -425,7 +425,8 @@ async fn who_could_not_be_moved_is_moved_when_the_bot_may() {
     bot.settle().await;
     assert_eq!(bot.seat("nova").as_deref(), Some("Bar"));
     bot.advance(Duration::from_secs(60)).await;
-    assert_eq!(bot.calls().len(), 2 + 4, "refused once");
+    let tried = |call: &String| call.starts_with("PATCH ") && call.contains(&member("nova").to_string());
+    assert_eq!(bot.calls().iter().filter(|call| tried(call)).count(), 1, "refused once");
     permit(53_478_928);
     bot.settle().await;
     assert_eq!(bot.seat("nova").as_deref(), Some(ONE));
