@@ -140,7 +140,12 @@ async fn matches_that_wait_for_their_turn_keep_no_other_match_waiting() {
     let world = world_with(&[("member_edit", json!({"limit": 1, "per_ms": 45_000}))]);
     let bot = Bot::start_in(world, &PEOPLE).await;
     for (n, name) in PEOPLE.iter().enumerate() {
-        let game = game(&format!("1-{n:08x}-0000-4000-8000-00000000abcd"), "READY", &[name], &["stranger"]);
+        let game = game(
+            &format!("1-{n:08x}-0000-4000-8000-00000000abcd"),
+            "READY",
+            &[name],
+            &["stranger"],
+        );
         bot.faceit_says(&game);
         bot.deliver(&game.webhook("match_status_ready", 3)).await;
         eventually("the first move shows how few are allowed", || async {
@@ -203,9 +208,9 @@ async fn what_discord_puts_off_for_long_keeps_nothing_else_of_the_match_waiting(
         "one channel stands, and its player is in it\n{}",
         bot.picture()
     );
-    let job = job_of(&bot, &game).await;
-    let why = job.last_error.expect("somebody may wonder");
-    assert!(why.contains("rate limit"), "{why}");
+    let record = bot.record(&game.id).await;
+    let why: Vec<_> = record.slots.values().filter_map(|slot| slot.blocked.as_ref()).collect();
+    assert!(why.len() == 1 && why[0].why.contains("no more channels"), "{why:?}");
     // The timer's usual look does not make it try again, nor look for a channel that was never asked for.
     for _ in 0..2 {
         bot.simulator.clear_journal();
@@ -222,27 +227,27 @@ async fn what_discord_puts_off_for_long_keeps_nothing_else_of_the_match_waiting(
 async fn a_match_is_looked_at_again_when_discord_said_and_not_before() {
     let bot = Bot::start(&["nova", "rex"]).await;
     let limited: Fault = serde_json::from_value(json!({
-        "method": "POST", "path": "/guilds/1000/channels", "status": 429, "times": 2, "headers": {"retry-after": "55"},
+        "method": "PATCH", "path": "/members/*", "status": 429, "times": 2, "headers": {"retry-after": "55"},
         "body": {"message": "You are being rate limited.", "retry_after": 54.6, "global": false},
     }))
     .unwrap();
     bot.simulator.fault(limited).unwrap();
     let game = one_v_one(0, "READY");
     bot.play(&game, "match_status_ready", 3).await;
-    let wait = job_of(&bot, &game).await.due_at - bot.clock.now();
-    assert!((50.0..=55.0).contains(&wait.as_seconds_f64()), "{wait}");
-    assert_eq!(of_discord(&bot, "POST").len(), 2, "both were under way at once");
+    let job = job_of(&bot, &game).await;
+    let wait = (job.due_at - bot.clock.now()).as_seconds_f64();
+    assert!((50.0..=55.0).contains(&wait), "{wait}");
+    let why = job.last_error.expect("somebody may wonder");
+    assert!(why.contains("rate limit"), "{why}");
+    assert_eq!(of_discord(&bot, "PATCH").len(), 2, "both were under way at once");
     bot.advance(Duration::from_secs(45)).await;
-    assert_eq!(of_discord(&bot, "POST").len(), 2);
+    assert_eq!(of_discord(&bot, "PATCH").len(), 2);
+    // News is looked at meanwhile, and nothing of it is sent before its time.
+    bot.play(&game.status("ONGOING"), "match_status_ready", 4).await;
+    assert_eq!(of_discord(&bot, "PATCH").len(), 2);
     bot.play(&game.status("CANCELLED"), "match_status_cancelled", 7).await;
     bot.advance(Duration::from_secs(61)).await;
-    assert_eq!(
-        of_discord(&bot, "GET")
-            .iter()
-            .filter(|entry| entry.path.ends_with("/channels"))
-            .count(),
-        0
-    );
+    assert!(bot.channels().is_empty());
     bot.finish().await;
 }
 

@@ -3,12 +3,15 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
+    time::Duration,
 };
 
 use proptest::prelude::*;
 
-use super::*;
-use crate::discord::limiter::Told;
+use crate::discord::{
+    limiter::{Key, Permit, Scope, Seen, Told, Verdict},
+    line::{By, Class, Line, Rank, Turn, Waiter},
+};
 
 const MAIN: usize = 0;
 const MOVER: usize = 1;
