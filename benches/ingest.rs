@@ -4,7 +4,7 @@
 
 use std::{fmt::Write as _, thread, time::Duration};
 
-use muster::store::Pool;
+use muster::{sandbox::postgres::PrivatePostgres, store::Pool};
 use serde_json::{Value, json};
 use sqlx::Row;
 
@@ -12,7 +12,7 @@ use sqlx::Row;
 mod ingest;
 mod support;
 
-use ingest::{bare, deliveries::Template, load, service::Service};
+use ingest::{bare, deliveries::Template, load, outage, service::Service};
 use support::{
     args::Args,
     database,
@@ -61,6 +61,8 @@ async fn main() -> anyhow::Result<()> {
         saturation.push(saturated(&args, &pool, &service, connections, &mut sums).await?);
     }
 
+    let outage = outage(&args, &postgres, &service, &mut sums)?;
+
     let rows: i64 = sqlx::query("select count(*) as rows from deliveries")
         .fetch_one(&pool)
         .await?
@@ -78,6 +80,7 @@ async fn main() -> anyhow::Result<()> {
         },
         "at_200_per_second": waiting,
         "saturation": saturation,
+        "postgres_stopped": outage,
         "accepted": sums.accepted,
         "refused": sums.refused,
         "rows": rows,
@@ -164,6 +167,34 @@ fn waiting(args: &Args, service: &Service, sums: &mut Sums) -> anyhow::Result<Va
     }))
 }
 
+/// PostgreSQL goes away and comes back while deliveries arrive.
+fn outage(args: &Args, postgres: &PrivatePostgres, service: &Service, sums: &mut Sums) -> anyhow::Result<Value> {
+    let (mut back, mut not_back, mut refused) = (Vec::new(), 0, 0);
+    for round in 1..=args.rounds {
+        let outage = outage::measure(postgres, service.address, OPEN_CONNECTIONS, ARRIVALS)?;
+        sums.add(&outage.load);
+        refused += outage.load.refused;
+        match outage.back_after {
+            Some(after) => back.push(after),
+            None => not_back += 1,
+        }
+        args.say(&format!(
+            "PostgreSQL stopped, round {round}: {} refused, full rate again after {:?}",
+            outage.load.refused, outage.back_after
+        ));
+    }
+    let back = Spread::of(back);
+    Ok(json!({
+        "rounds": args.rounds,
+        "per_second": ARRIVALS,
+        "stopped_seconds": outage::STOPPED.as_secs(),
+        "refused": refused,
+        "full_rate_again_p50_ms": back.ms(50.0),
+        "full_rate_again_worst_ms": back.ms(100.0),
+        "never_within_11_s": not_back,
+    }))
+}
+
 fn table(report: &Value) -> anyhow::Result<String> {
     let mut text = String::from("\nconnections   acks/s   bare inserts/s   ratio   p50 ms   p99 ms\n");
     for row in report["saturation"].as_array().into_iter().flatten() {
@@ -184,6 +215,12 @@ fn table(report: &Value) -> anyhow::Result<String> {
         text,
         "\nat 200/s: p50 {} ms, p99 {} ms, worst {} ms",
         waiting["p50_ms"], waiting["p99_ms"], waiting["worst_ms"]
+    )?;
+    let stopped = &report["postgres_stopped"];
+    writeln!(
+        text,
+        "PostgreSQL stopped for {} s: 98 % of the rate again p50 {} ms, worst {} ms after it is back",
+        stopped["stopped_seconds"], stopped["full_rate_again_p50_ms"], stopped["full_rate_again_worst_ms"]
     )?;
     writeln!(
         text,

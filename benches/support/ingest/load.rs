@@ -16,6 +16,9 @@ pub struct Load {
     pub took: Duration,
     /// How long each 2xx answer took; in the open loop, from when it should have been sent.
     pub accepted: Vec<Duration>,
+    /// When each of them came, since the start.
+    pub at: Vec<Duration>,
+    pub started: Instant,
     pub refused: u64,
 }
 
@@ -30,7 +33,7 @@ pub fn closed(service: SocketAddr, connections: usize, length: Duration) -> anyh
     run(service, connections, |client, load, start| {
         while start.elapsed() < length {
             let sent = Instant::now();
-            note(load, client.post()?, sent);
+            note(load, client.post()?, sent, start);
         }
         Ok(())
     })
@@ -48,14 +51,15 @@ pub fn open(service: SocketAddr, connections: usize, per_second: u64, length: Du
             }
             let due = start + Duration::from_secs_f64(number as f64 / per_second as f64);
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            note(load, client.post()?, due);
+            note(load, client.post()?, due, start);
         }
     })
 }
 
-fn note(load: &mut Load, status: u16, since: Instant) {
+fn note(load: &mut Load, status: u16, since: Instant, start: Instant) {
     if (200..300).contains(&status) {
         load.accepted.push(since.elapsed());
+        load.at.push(start.elapsed());
     } else {
         load.refused += 1;
     }
@@ -80,6 +84,8 @@ fn run(
                     let mut load = Load {
                         took: Duration::ZERO,
                         accepted: Vec::new(),
+                        at: Vec::new(),
+                        started: start,
                         refused: 0,
                     };
                     work(client, &mut load, start)?;
@@ -95,11 +101,14 @@ fn run(
     let mut all = Load {
         took: start.elapsed(),
         accepted: Vec::new(),
+        at: Vec::new(),
+        started: start,
         refused: 0,
     };
     for part in parts {
         let part = part?;
         all.accepted.extend(part.accepted);
+        all.at.extend(part.at);
         all.refused += part.refused;
     }
     if all.accepted.is_empty() {

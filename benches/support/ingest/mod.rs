@@ -4,4 +4,5 @@ pub mod bare;
 pub mod deliveries;
 pub mod http;
 pub mod load;
+pub mod outage;
 pub mod service;
