@@ -56,8 +56,8 @@ use crate::{
     faceit, store,
 };
 
-/// How long the work behind an answer may take; the longest call to FACEIT takes 20 s with its retries.
-const WORK_WITHIN: Duration = Duration::from_secs(40);
+/// How long the work behind an answer may take: the longest call to FACEIT takes 20 s with its retries, and a stop breaks off after 30 s.
+const WORK_WITHIN: Duration = Duration::from_secs(25);
 /// How long somebody who types waits for suggestions. Discord waits 3 s.
 const CHOICES_WITHIN: Duration = Duration::from_millis(1_500);
 /// Discord learns of a first answer over HTTP when it has read it; an edit may be there before.
