@@ -105,11 +105,6 @@ impl Simulator {
         self.shared.lock().remove_member(guild, user)
     }
 
-    /// Changes what a bot's own role grants in a guild.
-    pub fn set_permissions_of(&self, guild: &str, bot: &str, bits: u64) -> Result<(), ControlError> {
-        self.shared.lock().set_permissions(guild, Some(bot), bits)
-    }
-
     /// Sets a channel's overwrites, in the form of the world file.
     pub fn set_overwrites(&self, channel: &str, overwrites: &serde_json::Value) -> Result<(), ControlError> {
         let given: Vec<super::world::OverwriteFile> =

@@ -226,7 +226,7 @@ async fn simulator(world: Value) -> Simulator {
         .unwrap()
 }
 
-/// The whole bot: a match with a late joiner, a substitute, and an end.
+/// The whole bot: a match with a late joiner, a substitute, and an end; and everything that somebody can ask about himself.
 async fn a_match() -> Vec<Exchange> {
     let bot = Bot::start_in(open_world(), &PEOPLE).await;
     bot.disconnect("eve");
@@ -241,6 +241,13 @@ async fn a_match() -> Vec<Exchange> {
     bot.play(&then.status("FINISHED"), "match_status_finished", 4).await;
     bot.advance(Duration::from_secs(61)).await;
     bot.settle().await;
+    // Over the gateway, so that the answers are calls of their own.
+    bot.simulator.set_interactions_target(None);
+    for command in ["link", "connections", "export", "optout", "optin"] {
+        bot.run("nova", command).await;
+    }
+    let sure = bot.run("nova", "unlink").await;
+    bot.press("nova", &sure).await;
     let exchanges = bot.simulator.exchanges();
     bot.finish().await;
     exchanges
@@ -416,6 +423,7 @@ async fn the_rest_of_the_simulator() -> Vec<Exchange> {
         "/users/2001",
         "/users/4040",
         "/guilds/1000",
+        "/guilds/1000?with_counts=true",
         "/guilds/4040",
         "/guilds/1000/roles",
         "/guilds/1000/channels",

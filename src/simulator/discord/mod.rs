@@ -208,7 +208,18 @@ impl DiscordSide {
             }
             Route::User(user) => world.show_user(user)?,
             // Whether it exists is not for everybody to know.
-            Route::Guild(id) => shapes::guild(world.guild(id).map_err(|_| Refusal::unknown_guild())?),
+            Route::Guild(id) => {
+                let guild = world.guild(id).map_err(|_| Refusal::unknown_guild())?;
+                let mut body = shapes::guild(guild);
+                if call
+                    .query("with_counts")
+                    .is_some_and(|counts| counts == "true" || counts == "1")
+                {
+                    body["approximate_member_count"] = json!(guild.members.len());
+                    body["approximate_presence_count"] = json!(guild.members.len());
+                }
+                body
+            }
             Route::Roles(id) => world.guild(id)?.roles.values().map(shapes::role).collect(),
             Route::ListChannels(id) => world.list_channels(id)?,
             Route::CreateChannel(id) => {
