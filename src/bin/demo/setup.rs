@@ -21,7 +21,7 @@ use serde::Deserialize;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
-    cast::{self, Person},
+    cast,
     control::Control,
     show::{Show, seconds},
 };
@@ -33,12 +33,6 @@ const LAST_LINES: usize = 15;
 /// Guards nothing: everything listens on this machine only, and ends with the demo.
 const WEBHOOK_SECRET: &str = "only-for-the-demo-0123456789";
 const WEBHOOK_HEADER: &str = "X-Webhook-Secret";
-const JWT_SECRET: &str = "1:only-for-the-demo-0123456789-0123456789";
-/// 32 bytes.
-const ENCRYPTION_KEYS: &str = "1:b25seS1mb3ItdGhlLWRlbW8tMDEyMzQ1Njc4OTAxMjM=";
-/// The simulator's, unless its world says otherwise.
-const DISCORD_APPLICATION: [&str; 2] = ["900000000000000001", "simulated-client-secret"];
-const FACEIT_CLIENT: [&str; 2] = ["simulated-faceit-client", "simulated-faceit-secret"];
 /// Seals the tokens of simulated people.
 const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -178,10 +172,12 @@ impl Stage {
 
         let port = free_port().context("no free port")?;
         let mut service = service(database.url(), &addresses, port, grace)?.start()?;
-        let up = service.line_where(PATIENCE, |line| line.starts_with("listening on "));
-        if up.is_none() {
+        let Some(service_address) = service
+            .line_where(PATIENCE, |line| line.starts_with("listening on "))
+            .and_then(|line| line.strip_prefix("listening on ").map(str::to_owned))
+        else {
             bail!("muster serve did not start: {}", last_words(&mut service));
-        }
+        };
         show.line(&format!("  service    muster serve at {service_address}"));
         show.line(&format!(
             "  admin      sign in as anybody at {}",
@@ -191,21 +187,8 @@ impl Stage {
             .send_webhooks_to(&format!("{service_address}/faceit-webhook"))
             .await?;
 
-        let commands = Commands(database.url());
-        let said = commands.run(&["links", "import", &links.display().to_string()])?;
+        let said = import_links(database.url(), &links)?;
         show.line(&format!("  links      muster links import: {said}"));
-        let of_harbour = ["--guild", cast::HARBOUR];
-        let settings = [
-            format!("category={}", cast::BERTHS),
-            format!("lobby={}", cast::QUAY),
-            format!("name_template={}", cast::CHANNEL_NAMES),
-            format!("grace_seconds={}", grace.as_secs()),
-        ];
-        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-        commands.run(&[&["guilds", "set"], &settings[..], &of_harbour].concat())?;
-        let cup = cast::CUP.id();
-        let said = commands.run(&[&["guilds", "claim", cast::CUP.kind, cup.as_str()], &of_harbour[..]].concat())?;
-        show.line(&format!("  servers    muster guilds claim: {said}"));
         show.line(&format!("  all up after {}", seconds(now() - started)));
         let pool = store::connect(&SecretString::from(database.url()), 2)?;
         Ok(Self {
@@ -236,13 +219,6 @@ impl Stage {
     pub fn describe(&self, database: &Database) -> Vec<(&'static str, String)> {
         let service = &self.service_address;
         vec![
-            (
-                "sign in",
-                format!(
-                    "{service}/api/auth/login?next=/api/docs (continue as {}, who owns Backyard Gaming and runs Muster)",
-                    cast::OPERATOR
-                ),
-            ),
             ("service", service.clone()),
             ("sign in", sign_in(service)),
             ("webhook", format!("{service}/faceit-webhook")),
@@ -252,16 +228,8 @@ impl Stage {
             ("discord_api", self.addresses.discord_api.clone()),
             ("discord token", self.addresses.bot_token.clone()),
             (
-                "discord servers",
-                format!(
-                    "{} (category {}, lobby {}), {} (category {}, lobby {})",
-                    cast::BACKYARD,
-                    cast::CATEGORY,
-                    cast::LOBBY,
-                    cast::HARBOUR,
-                    cast::BERTHS,
-                    cast::QUAY
-                ),
+                "discord server",
+                format!("{} (category {}, lobby {})", cast::GUILD, cast::CATEGORY, cast::LOBBY),
             ),
             ("faceit_api", self.addresses.faceit_api.clone()),
             ("database", database.url().to_owned()),
@@ -297,24 +265,11 @@ fn service(database: &str, addresses: &Addresses, port: u16, grace: Duration) ->
         ("DISCORD_API_URL", addresses.discord_api.clone()),
         ("DISCORD_GATEWAY_URL", addresses.discord_gateway.clone()),
         ("DISCORD_TOKEN", addresses.bot_token.clone()),
-        ("DISCORD_GUILD_ID", cast::BACKYARD.to_owned()),
+        ("DISCORD_GUILD_ID", cast::GUILD.to_owned()),
         ("VC_CATEGORY_ID", cast::CATEGORY.to_owned()),
         ("LOBBY_CHANNEL_ID", cast::LOBBY.to_owned()),
         ("CHANNEL_NAME_TEMPLATE", cast::CHANNEL_NAMES.to_owned()),
-        ("SOURCE_CHANNEL_IDS", format!("{},{}", cast::LOBBY, cast::GARDEN)),
         ("TEARDOWN_GRACE_SECONDS", grace.as_secs().to_string()),
-        ("FACEIT_CLIENT_ID", client.to_owned()),
-        ("FACEIT_CLIENT_SECRET", client_secret.to_owned()),
-        ("FACEIT_REDIRECT_URI", format!("{at}/faceit/callback")),
-        ("FACEIT_ACCOUNTS_URL", addresses.faceit_accounts.clone()),
-        ("FACEIT_AUTH_URL", addresses.faceit_auth.clone()),
-        ("DISCORD_CLIENT_ID", application.to_owned()),
-        ("DISCORD_CLIENT_SECRET", application_secret.to_owned()),
-        ("DISCORD_AUTHORIZE_URL", addresses.discord_authorize.clone()),
-        ("PUBLIC_URL", at.to_owned()),
-        ("JWT_SECRET", JWT_SECRET.to_owned()),
-        ("MUSTER_ENCRYPTION_KEYS", ENCRYPTION_KEYS.to_owned()),
-        ("OPERATOR_IDS", operator),
     ];
     let program = Program::own("muster")?.bare_env().arg("serve");
     Ok(settings
@@ -334,28 +289,17 @@ fn free_port() -> Option<u16> {
     tries.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
-/// A port that was free just now, on this machine.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?)
-}
-
-/// Runs commands against this database.
-struct Commands<'a>(&'a str);
-
-impl Commands<'_> {
-    /// Gives the first line that it said.
-    fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
-        let mut command = Program::own("muster")?
-            .bare_env()
-            .env("DATABASE_URL", self.0)
-            .args(arguments)
-            .start()?;
-        let said = command.next_line(PATIENCE).unwrap_or_default();
-        match command.wait(PATIENCE)? {
-            Some(status) if status.success() => Ok(said),
-            _ => bail!("muster {} failed: {}", arguments.join(" "), last_words(&mut command)),
-        }
+fn import_links(database: &str, table: &Path) -> anyhow::Result<String> {
+    let mut import = Program::own("muster")?
+        .bare_env()
+        .env("DATABASE_URL", database)
+        .args(["links", "import"])
+        .arg(table)
+        .start()?;
+    let said = import.next_line(PATIENCE).unwrap_or_default();
+    match import.wait(PATIENCE)? {
+        Some(status) if status.success() => Ok(said),
+        _ => bail!("muster links import failed: {}", last_words(&mut import)),
     }
 }
 
