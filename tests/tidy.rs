@@ -118,7 +118,11 @@ fn the_runbook_names_only_metrics_and_log_lines_that_exist() {
             unknown.extend((!sources.contains(line)).then(|| line.to_owned()));
         }
     }
-    assert_eq!(unknown, Vec::<String>::new(), "named in the documents, but not in the sources");
+    assert_eq!(
+        unknown,
+        Vec::<String>::new(),
+        "named in the documents, but not in the sources"
+    );
 }
 
 fn walk(root: &Path, dir: &Path, take: &mut dyn FnMut(String)) {

@@ -241,9 +241,9 @@ impl Limiter {
     }
 
     /// What was closed opens for one request first; the others wait for what that one says.
-    fn look_in_doubt(&self, closing: Closing, mut is_one: impl FnMut(&Flight) -> bool) -> Result<(), Wait> {
+    fn look_in_doubt(&self, closing: Closing, is_one: impl FnMut(&Flight) -> bool) -> Result<(), Wait> {
         let mut tries = self.flights.values().filter(|flight| flight.sent.at >= closing.until());
-        if closing.is_in_doubt() && tries.any(|flight| is_one(flight)) {
+        if closing.is_in_doubt() && tries.any(is_one) {
             return Err(Wait::Answer);
         }
         Ok(())

@@ -7,3 +7,5 @@ pub mod bodies;
 pub mod ideal;
 pub mod play;
 pub mod stage;
+#[path = "../usage.rs"]
+pub mod usage;

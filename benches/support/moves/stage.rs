@@ -24,8 +24,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::time::{Instant, sleep};
 
-use super::ideal::LATENCY;
-use crate::support::usage;
+use super::{ideal::LATENCY, usage};
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const START_WITHIN: Duration = Duration::from_secs(30);
@@ -91,7 +90,11 @@ impl Stage {
             webhook_secret: SECRET.to_owned(),
             ..Options::default()
         };
-        let simulator = Simulator::start(WorldFile::parse(&world.to_string())?, options).await?;
+        let simulator = Simulator::start(
+            WorldFile::parse(&world.to_string()).map_err(anyhow::Error::msg)?,
+            options,
+        )
+        .await?;
         let database = database(postgres).await?;
         let pool = store::connect(&SecretString::from(database.clone()), 2)?;
         store::migrate(&pool).await?;

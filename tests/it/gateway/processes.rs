@@ -1,6 +1,6 @@
 //! Several processes on one database: one listens, the others stand by.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::*;
 use crate::support::service::{Place, Serving};

@@ -33,7 +33,11 @@ const CALLS: [(&str, u64, By); 6] = [
     ("POST /guilds/{guild}/channels", 1, By::Bot(MAIN)),
     ("DELETE /channels/{channel}", 7, By::Bot(MAIN)),
     ("GET /guilds/{guild}", 1, By::Bot(MOVER)),
-    ("PATCH /webhooks/{application}/{token}/messages/@original", 3, By::Nobody),
+    (
+        "PATCH /webhooks/{application}/{token}/messages/@original",
+        3,
+        By::Nobody,
+    ),
 ];
 
 /// An answer, and how long it takes.
