@@ -90,7 +90,10 @@ async fn told(args: &Args, service: &Service, session: &mut Session) -> anyhow::
         drop(data);
         idle.push(args.idle());
         let ms = session.send(vec![frame]).await?.as_secs_f64() * 1e3;
-        args.say(&format!("a guild with {SEATED} in voice, {} MB: taken in after {ms:.0} ms", bytes / 1_000_000));
+        args.say(&format!(
+            "a guild with {SEATED} in voice, {} MB: taken in after {ms:.0} ms",
+            bytes / 1_000_000
+        ));
         took.push(ms);
     }
     service.booked(session.sequence()).await?;
@@ -174,17 +177,28 @@ async fn players(args: &Args, pool: &Pool, service: &Service, session: &mut Sess
     let events = frames.len();
     args.idle();
     let took = session.send(frames).await? + service.booked(session.sequence()).await?;
-    args.say(&format!("a player of each of {events} matches: booked after {} ms", took.as_millis()));
+    args.say(&format!(
+        "a player of each of {events} matches: booked after {} ms",
+        took.as_millis()
+    ));
     let started = std::time::Instant::now();
     loop {
-        let row = sqlx::query("select count(*) as left from jobs where done < wanted").fetch_one(pool).await?;
+        let row = sqlx::query("select count(*) as left from jobs where done < wanted")
+            .fetch_one(pool)
+            .await?;
         if row.try_get::<i64, _>("left")? == 0 {
             break;
         }
-        anyhow::ensure!(started.elapsed() < LOOKED_AT_WITHIN, "the matches are still not looked at");
+        anyhow::ensure!(
+            started.elapsed() < LOOKED_AT_WITHIN,
+            "the matches are still not looked at"
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    args.say(&format!("all were looked at after {:.1} s", started.elapsed().as_secs_f64()));
+    args.say(&format!(
+        "all were looked at after {:.1} s",
+        started.elapsed().as_secs_f64()
+    ));
     Ok(json!({
         "events": events,
         "booked_ms": took.as_millis() as u64,

@@ -90,6 +90,41 @@ fn every_setting_is_in_the_example_environment() {
     );
 }
 
+#[test]
+fn the_runbook_names_only_metrics_and_log_lines_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("a readable file");
+    let (runbook, mut sources) = (read("deploy/RUNBOOK.md"), String::new());
+    walk(root, &root.join("src"), &mut |path| sources.push_str(&read(&path)));
+    let metrics = read("src/metrics.rs");
+    let mut unknown = Vec::new();
+    for text in [&runbook, &read("README.md")] {
+        for (at, _) in text.match_indices("muster_") {
+            let name: String = text[at..]
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
+            // A histogram's parts have the histogram's name and more.
+            let known = [name.as_str(), name.trim_end_matches("_bucket")].map(|name| format!("\"{name}\""));
+            unknown.extend((!known.iter().any(|name| metrics.contains(name))).then_some(name));
+        }
+    }
+    let lines = runbook.split("## Log lines").nth(1).expect("a chapter on log lines");
+    let lines = lines.split("\n## ").next().unwrap_or_default();
+    for row in lines.lines().filter(|line| line.starts_with("| `")) {
+        let cell = row.trim_start_matches("| ").split(" | ").next().unwrap_or_default();
+        // Between backticks: every second piece.
+        for line in cell.split('`').skip(1).step_by(2) {
+            unknown.extend((!sources.contains(line)).then(|| line.to_owned()));
+        }
+    }
+    assert_eq!(
+        unknown,
+        Vec::<String>::new(),
+        "named in the documents, but not in the sources"
+    );
+}
+
 fn walk(root: &Path, dir: &Path, take: &mut dyn FnMut(String)) {
     let mut entries: Vec<_> = fs::read_dir(dir)
         .into_iter()

@@ -101,7 +101,11 @@ impl State {
             role.name.clone_from(name);
         }
         role.permissions = change.permissions.unwrap_or(role.permissions);
-        let what = if known { What::RoleChanged(role_id) } else { What::RoleCreated(role_id) };
+        let what = if known {
+            What::RoleChanged(role_id)
+        } else {
+            What::RoleCreated(role_id)
+        };
         let event = Event::of(found.id, what);
         self.discord.world.events.push(event);
         Ok(())
@@ -119,7 +123,11 @@ impl State {
             Some(_) => _ = found.roles.remove(&role_id),
         }
         let mut told = vec![What::RoleDeleted(role_id)];
-        for member in found.members.values_mut().filter(|member| member.roles.contains(&role_id)) {
+        for member in found
+            .members
+            .values_mut()
+            .filter(|member| member.roles.contains(&role_id))
+        {
             member.roles.retain(|role| *role != role_id);
             told.push(What::MemberChanged(member.id));
         }
@@ -140,7 +148,12 @@ impl State {
         let user_id = id(user)?;
         let is_bot = self.discord.world.bots().any(|bot| bot.id == user_id);
         let found = self.guild_mut(guild)?;
-        if let Some(missing) = change.roles.iter().flatten().find(|role| !found.roles.contains_key(role)) {
+        if let Some(missing) = change
+            .roles
+            .iter()
+            .flatten()
+            .find(|role| !found.roles.contains_key(role))
+        {
             return Err(unknown("role", &missing.to_string()));
         }
         if is_bot && !found.members.contains_key(&user_id) {
@@ -172,7 +185,9 @@ impl State {
         match found.members.get(&user_id) {
             None => return Err(unknown("member", user)),
             Some(member) if member.bot => {
-                return Err(ControlError::Malformed(format!("{user} is a bot: remove it from the bots")));
+                return Err(ControlError::Malformed(format!(
+                    "{user} is a bot: remove it from the bots"
+                )));
             }
             Some(_) => {}
         }

@@ -680,7 +680,11 @@ async fn a_service_frozen_in_mid_create_and_woken_after_it_was_replaced_writes_n
     // It comes to rest by leaving: whatever it had to write it has tried by then.
     let (status, said) = frozen.terminate(Duration::from_secs(35)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0), "{said}");
-    assert_eq!(place.dump_of(&but_jobs).await, before, "it wrote nothing; it said:\n{said}");
+    assert_eq!(
+        place.dump_of(&but_jobs).await,
+        before,
+        "it wrote nothing; it said:\n{said}"
+    );
     assert_eq!(place.match_channels().len(), 2);
     place.faceit_says(&game.status("FINISHED"));
     assert_eq!(

@@ -140,7 +140,12 @@ async fn matches_that_wait_for_their_turn_keep_no_other_match_waiting() {
     let world = world_with(&[("member_edit", json!({"limit": 1, "per_ms": 45_000}))]);
     let bot = Bot::start_in(world, &PEOPLE).await;
     for (n, name) in PEOPLE.iter().enumerate() {
-        let game = game(&format!("1-{n:08x}-0000-4000-8000-00000000abcd"), "READY", &[name], &["stranger"]);
+        let game = game(
+            &format!("1-{n:08x}-0000-4000-8000-00000000abcd"),
+            "READY",
+            &[name],
+            &["stranger"],
+        );
         bot.faceit_says(&game);
         bot.deliver(&game.webhook("match_status_ready", 3)).await;
         eventually("the first move shows how few are allowed", || async {

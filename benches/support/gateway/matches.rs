@@ -39,7 +39,9 @@ pub async fn prepare(pool: &Pool) -> anyhow::Result<()> {
         let body = faceit(number);
         let side = |name: &str| {
             let roster = body["teams"][name]["roster"].as_array().into_iter().flatten();
-            let roster: Vec<_> = roster.map(|one| json!({ "id": one["player_id"], "nickname": one["nickname"] })).collect();
+            let roster: Vec<_> = roster
+                .map(|one| json!({ "id": one["player_id"], "nickname": one["nickname"] }))
+                .collect();
             json!({ "bye": false, "name": "team", "team_id": "t", "roster": roster })
         };
         json!({
@@ -60,7 +62,10 @@ pub async fn prepare(pool: &Pool) -> anyhow::Result<()> {
         .execute(pool)
         .await?;
         let people: Vec<u64> = (0..PLAYERS).map(|place| player(number, place)).collect();
-        let users = people.iter().map(|person| Ok(i64::try_from(user_id(*person))?)).collect::<anyhow::Result<Vec<_>>>()?;
+        let users = people
+            .iter()
+            .map(|person| Ok(i64::try_from(user_id(*person))?))
+            .collect::<anyhow::Result<Vec<_>>>()?;
         sqlx::query(
             "insert into player_links (faceit_id, discord_id, nickname, verified_method, linked_at, updated_at)
             select a, d, a, 'import', now(), now() from unnest($1::text[], $2::bigint[]) as people (a, d)",

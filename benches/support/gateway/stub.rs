@@ -19,11 +19,7 @@ use axum::{
     routing::get,
 };
 use serde_json::{Value, json};
-use tokio::{
-    net::TcpListener,
-    sync::mpsc,
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use super::matches;
 
@@ -62,7 +58,9 @@ impl Stub {
 
     /// The service's next connection, once it has identified.
     pub async fn session(&mut self) -> anyhow::Result<Session> {
-        let coming = timeout(PATIENCE, self.connections.recv()).await.context("the service does not connect")?;
+        let coming = timeout(PATIENCE, self.connections.recv())
+            .await
+            .context("the service does not connect")?;
         let socket = coming.context("the stub has ended")?;
         let mut session = Session { socket, sequence: 0 };
         session.say(10, json!({ "heartbeat_interval": 3_600_000 })).await?;
@@ -90,7 +88,9 @@ async fn gateway_bot(State(shared): State<Shared>) -> Json<Value> {
 }
 
 async fn me() -> Json<Value> {
-    Json(json!({"id": "1", "username": "muster", "discriminator": "0", "avatar": null, "bot": true, "mfa_enabled": false}))
+    Json(
+        json!({"id": "1", "username": "muster", "discriminator": "0", "avatar": null, "bot": true, "mfa_enabled": false}),
+    )
 }
 
 async fn the_match(Path(id): Path<String>) -> Response {
@@ -157,7 +157,9 @@ impl Session {
 
     async fn hear(&mut self) -> anyhow::Result<Value> {
         loop {
-            let heard = timeout(PATIENCE, self.socket.recv()).await.context("the service says nothing")?;
+            let heard = timeout(PATIENCE, self.socket.recv())
+                .await
+                .context("the service says nothing")?;
             match heard.context("the service has hung up")?? {
                 Message::Text(text) => return Ok(serde_json::from_str(&text)?),
                 Message::Close(frame) => bail!("the service has hung up: {frame:?}"),

@@ -6,7 +6,6 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::cast::{Match, Person, Team, made_up_uuid};
 
 const ORGANIZER: u32 = 0x0000_0a11;
-const COMPETITION: u32 = 0x0000_c0de;
 const EVENT: u32 = 0x0000_e1e1;
 const TEAM: u32 = 0x0000_7ea3;
 
@@ -18,7 +17,7 @@ pub fn api_match(played: &Match) -> Value {
         "version": 2,
         "game": "cs2",
         "region": "EU",
-        "competition_id": made_up_uuid(COMPETITION, played.competition.number),
+        "competition_id": played.competition.id(),
         "competition_type": played.competition.kind,
         "competition_name": played.competition.name,
         "organizer_id": made_up_uuid(ORGANIZER, 1),
@@ -101,7 +100,7 @@ pub fn webhook(played: &Match, event: &str, version: u32, serial: usize, now: Of
         "game": "cs2",
         "version": version,
         "entity": {
-            "id": made_up_uuid(COMPETITION, played.competition.number),
+            "id": played.competition.id(),
             "name": played.competition.name,
             "type": played.competition.kind,
         },

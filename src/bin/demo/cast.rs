@@ -2,12 +2,20 @@
 
 use serde_json::{Value, json};
 
-pub const GUILD: &str = "1000";
+/// The server of the hub, whose settings are the environment's.
+pub const BACKYARD: &str = "1000";
 pub const CATEGORY: &str = "1010";
 pub const LOBBY: &str = "1011";
+/// Nobody is moved out of it.
 pub const AFK_ROOM: &str = "1012";
-/// The account that owns the server; plays in no match.
-pub const OWNER: &str = "2900";
+pub const GARDEN: &str = "1013";
+/// The server that claims the cup, with settings of its own.
+pub const HARBOUR: &str = "3000";
+pub const BERTHS: &str = "3010";
+pub const QUAY: &str = "3011";
+pub const GUILDS: [&str; 2] = [BACKYARD, HARBOUR];
+/// Owns the first server and runs Muster.
+pub const OPERATOR: &str = "Otter";
 /// What everybody may do on the server, in Discord's permission bits.
 const VIEW_CONNECT_AND_SPEAK: &str = "3146752";
 /// What every answer of the simulated Discord and FACEIT takes.
@@ -16,11 +24,11 @@ pub const LATENCY_MS: u64 = 100;
 /// How somebody begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Linked, and waiting in the lobby
-    Ready,
-    /// Linked, on the Discord server, but not in voice
+    /// Linked, and waiting in this voice channel
+    Ready(&'static str),
+    /// Linked, on the first server, but not in voice
     Away,
-    /// In the lobby, but never linked the FACEIT account
+    /// In the first server's lobby, but never linked the FACEIT account
     NotLinked,
     /// Plays on FACEIT only
     NotOnDiscord,
@@ -39,34 +47,34 @@ const fn person(name: &'static str, start: Start) -> Person {
 /// Teams have a theme, so that a stranger sees at once who sits with whom.
 pub const PEOPLE: [Person; 29] = [
     // Rivers against the sky: the hub match.
-    person("Otter", Start::Ready),
-    person("Heron", Start::Ready),
-    person("Beaver", Start::Ready),
-    person("Salmon", Start::Ready),
+    person("Otter", Start::Ready(LOBBY)),
+    person("Heron", Start::Ready(LOBBY)),
+    person("Beaver", Start::Ready(LOBBY)),
+    person("Salmon", Start::Ready(LOBBY)),
     person("Pike", Start::NotLinked),
-    person("Falcon", Start::Ready),
-    person("Robin", Start::Ready),
-    person("Wren", Start::Ready),
-    person("Swift", Start::Ready),
+    person("Falcon", Start::Ready(GARDEN)),
+    person("Robin", Start::Ready(LOBBY)),
+    person("Wren", Start::Ready(LOBBY)),
+    person("Swift", Start::Ready(LOBBY)),
     person("Magpie", Start::NotOnDiscord),
     // The kitchen against the weather: the championship match.
-    person("Salt", Start::Ready),
-    person("Pepper", Start::Ready),
-    person("Thunder", Start::Ready),
-    person("Lightning", Start::Ready),
+    person("Salt", Start::Ready(QUAY)),
+    person("Pepper", Start::Ready(QUAY)),
+    person("Thunder", Start::Ready(QUAY)),
+    person("Lightning", Start::Ready(QUAY)),
     // Stars against moons: the match that is played again, then with Europa for Titan.
-    person("Vega", Start::Ready),
-    person("Rigel", Start::Ready),
-    person("Luna", Start::Ready),
-    person("Titan", Start::Ready),
-    person("Europa", Start::Ready),
+    person("Vega", Start::Ready(QUAY)),
+    person("Rigel", Start::Ready(QUAY)),
+    person("Luna", Start::Ready(QUAY)),
+    person("Titan", Start::Ready(QUAY)),
+    person("Europa", Start::Ready(QUAY)),
     // Trees against herbs: the match of the absent and the unlinked.
-    person("Maple", Start::Ready),
+    person("Maple", Start::Ready(GARDEN)),
     person("Birch", Start::Away),
     person("Oak", Start::NotLinked),
     person("Willow", Start::NotOnDiscord),
     person("Cedar", Start::NotOnDiscord),
-    person("Basil", Start::Ready),
+    person("Basil", Start::Ready(GARDEN)),
     person("Mint", Start::Away),
     person("Thyme", Start::NotOnDiscord),
     person("Sage", Start::NotOnDiscord),
@@ -82,8 +90,27 @@ impl Person {
         PEOPLE.iter().find(|person| person.discord_id() == id)
     }
 
+    /// From the beginning.
     pub fn is_linked(&self) -> bool {
-        matches!(self.start, Start::Ready | Start::Away)
+        matches!(self.start, Start::Ready(_) | Start::Away)
+    }
+
+    /// The voice channel that he sits in at the beginning.
+    pub fn seat(&self) -> Option<&'static str> {
+        match self.start {
+            Start::Ready(channel) => Some(channel),
+            Start::NotLinked => Some(LOBBY),
+            Start::Away | Start::NotOnDiscord => None,
+        }
+    }
+
+    /// The server that he is on, if he is on any.
+    pub fn guild(&self) -> &'static str {
+        if self.start == Start::Ready(QUAY) {
+            HARBOUR
+        } else {
+            BACKYARD
+        }
     }
 
     /// The place in the table, from 1: what all made-up ids of a person are built from.
@@ -116,12 +143,19 @@ pub struct Competition {
     pub number: usize,
 }
 
-const HUB: Competition = Competition {
+impl Competition {
+    /// FACEIT's id of it.
+    pub fn id(&self) -> String {
+        made_up_uuid(0x0000_c0de, self.number)
+    }
+}
+
+pub const HUB: Competition = Competition {
     kind: "hub",
     name: "Backyard Hub",
     number: 1,
 };
-const CUP: Competition = Competition {
+pub const CUP: Competition = Competition {
     kind: "championship",
     name: "Harbour Cup",
     number: 2,
@@ -232,33 +266,33 @@ pub fn patchy_match() -> Match {
 
 /// The simulator's world file. No limit in it: they are the simulator's own, which are Discord's.
 pub fn world() -> Value {
-    let owner = json!({ "id": OWNER, "name": "Jay, the owner" });
-    let members: Vec<Value> = PEOPLE
-        .iter()
-        .filter(|person| person.start != Start::NotOnDiscord)
-        .map(|person| {
-            let seated = matches!(person.start, Start::Ready | Start::NotLinked);
-            json!({
-                "id": person.discord_id(),
-                "name": person.name,
-                "voice_channel_id": seated.then_some(LOBBY),
-            })
-        })
-        .chain([owner])
-        .collect();
+    let members = |guild: &str| -> Vec<Value> {
+        let here = PEOPLE.iter().filter(|person| person.start != Start::NotOnDiscord);
+        here.filter(|person| person.guild() == guild)
+            .map(|person| json!({ "id": person.discord_id(), "name": person.name, "voice_channel_id": person.seat() }))
+            .collect()
+    };
     json!({
         "latency_ms": LATENCY_MS,
         "guilds": [{
-            "id": GUILD,
+            "id": BACKYARD,
             "name": "Backyard Gaming",
-            "owner_id": OWNER,
+            "owner_id": Person::called(OPERATOR).map(Person::discord_id),
             "everyone_permissions": VIEW_CONNECT_AND_SPEAK,
             "categories": [{ "id": CATEGORY, "name": "Matches" }],
             "voice_channels": [
                 { "id": LOBBY, "name": "Lobby" },
+                { "id": GARDEN, "name": "Garden" },
                 { "id": AFK_ROOM, "name": "AFK room" },
             ],
-            "members": members,
+            "members": members(BACKYARD),
+        }, {
+            "id": HARBOUR,
+            "name": "Harbour Club",
+            "everyone_permissions": VIEW_CONNECT_AND_SPEAK,
+            "categories": [{ "id": BERTHS, "name": "Berths" }],
+            "voice_channels": [{ "id": QUAY, "name": "Quay" }],
+            "members": members(HARBOUR),
         }],
     })
 }
@@ -284,6 +318,17 @@ mod tests {
             ids.sort();
             ids.dedup();
             assert_eq!(ids.len(), named, "{}", played.title);
+            let guild = if played.competition.number == CUP.number {
+                HARBOUR
+            } else {
+                BACKYARD
+            };
+            let here = played.players().filter(|person| person.start != Start::NotOnDiscord);
+            assert!(
+                here.into_iter().all(|person| person.guild() == guild),
+                "{}",
+                played.title
+            );
         }
     }
 }

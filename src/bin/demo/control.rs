@@ -7,13 +7,17 @@ use muster::simulator::{Delivered, Entry, Rate};
 use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
-use crate::cast::GUILD;
+use crate::cast::{GUILDS, Person};
 
 /// Longer than the simulator waits for the receiver of a webhook.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// For the answer to a command.
+const LOOKS: usize = 100;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// One guild, as far as the demo looks at it.
+/// Both guilds as one, as far as the demo looks at them: no id is in both.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Guild {
     pub channels: Vec<Channel>,
@@ -93,15 +97,37 @@ impl Control {
     }
 
     /// Somebody goes to a voice channel by himself, or hangs up.
-    pub async fn walk(&self, user: &str, channel: Option<&str>) -> anyhow::Result<()> {
-        let change = json!({ "guild_id": GUILD, "user_id": user, "channel_id": channel, "as_user": true });
+    pub async fn walk(&self, person: &Person, channel: Option<&str>) -> anyhow::Result<()> {
+        let (guild, user) = (person.guild(), person.discord_id());
+        let change = json!({ "guild_id": guild, "user_id": user, "channel_id": channel, "as_user": true });
         ask(self.request(Method::POST, "/discord/voice").json(&change))
             .await
             .map(drop)
     }
 
     pub async fn guild(&self) -> anyhow::Result<Guild> {
-        read(self.request(Method::GET, &format!("/guilds/{GUILD}"))).await
+        let mut both = Guild::default();
+        for id in GUILDS {
+            let guild: Guild = read(self.request(Method::GET, &format!("/guilds/{id}"))).await?;
+            both.channels.extend(guild.channels);
+        }
+        Ok(both)
+    }
+
+    /// Somebody runs a command in Discord; gives the address behind the button of its answer, once it is there.
+    pub async fn address_from_command(&self, person: &Person, command: &str) -> anyhow::Result<Option<String>> {
+        let ask = json!({ "guild_id": person.guild(), "user_id": person.discord_id(), "command": command });
+        let asked: Value = read(self.request(Method::POST, "/discord/interactions").json(&ask)).await?;
+        let id = asked["id"].as_str().unwrap_or_default().to_owned();
+        for _ in 0..LOOKS {
+            let seen: Value = read(self.request(Method::GET, &format!("/discord/interactions/{id}"))).await?;
+            if seen["state"] == "answered" {
+                let url = seen.pointer("/components/0/components/0/url");
+                return Ok(url.and_then(Value::as_str).map(str::to_owned));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(None)
     }
 
     pub async fn picture(&self) -> anyhow::Result<String> {

@@ -1,8 +1,10 @@
 //! The demo: a private PostgreSQL, the simulated FACEIT and Discord, and the unmodified service between them, seen at work.
 
 mod bodies;
+mod browser;
 mod cast;
 mod control;
+mod database;
 mod report;
 mod scenes;
 mod setup;
@@ -20,13 +22,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{
-    report::Report,
-    setup::{Database, Stage},
-    show::Show,
-    story::Story,
-    watch::Watcher,
-};
+use crate::{database::Database, report::Report, setup::Stage, show::Show, story::Story, watch::Watcher};
 
 /// How long channels stay after the end of a match: long enough to see it, and the service's setting of one minute is too long to watch.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,7 +33,7 @@ const SIGNAL_LAGS: Duration = Duration::from_millis(300);
 /// As a shell reports an end by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// Runs four FACEIT matches through the real service, in under a minute, against a simulated FACEIT and Discord.
+/// Runs four FACEIT matches in two Discord servers through the real service, in under a minute, against a simulated FACEIT and Discord.
 ///
 /// Starts a private PostgreSQL, the simulator and `muster serve`, shows who sits in which voice channel while matches begin,
 /// overlap, are cancelled, begin again and end, and then what it took. On a terminal the picture is redrawn in place; elsewhere
@@ -127,9 +123,10 @@ async fn with_database(
         stage = Stage::set(database, GRACE, show) => stage?,
     };
     let (control, pool) = (stage.control.clone(), stage.pool.clone());
+    let address = stage.service_address.clone();
     let before = control.guild().await?;
     let watcher = Watcher::new(before.clone());
-    let mut story = Story::new(&control, show, &watcher, &pool, GRACE);
+    let mut story = Story::new(&control, show, &watcher, &pool, &address, GRACE);
     let started = Instant::now();
     show.open();
     tokio::select! {
@@ -146,7 +143,7 @@ async fn with_database(
     let took = started.elapsed();
     show.close();
 
-    let report = Report::make(&story.told, &before, &control, &pool).await?;
+    let report = Report::make(&story.told, &before, watcher.returned(), &control, &pool).await?;
     show.line("");
     for line in report.lines(&story.told, took) {
         show.line(&line);
@@ -158,7 +155,7 @@ async fn with_database(
         show.line("");
         show.line("Everything is left running; Ctrl-C ends it.");
         for (name, address) in stage.describe(database) {
-            show.line(&format!("  {name:<15} {address}"));
+            show.line(&format!("  {name:<16} {address}"));
         }
     }
     if arguments.json {

@@ -12,7 +12,7 @@ use muster::{
 use serde::Serialize;
 
 use crate::{
-    cast::{GUILD, LATENCY_MS, Person},
+    cast::{LATENCY_MS, Person},
     control::{Control, Guild},
     story::Told,
 };
@@ -62,7 +62,7 @@ impl fmt::Display for Counts {
 }
 
 fn is_create(entry: &Entry) -> bool {
-    entry.method == "POST" && entry.path.ends_with(&format!("/guilds/{GUILD}/channels"))
+    entry.method == "POST" && entry.path.contains("/guilds/") && entry.path.ends_with("/channels")
 }
 
 fn is_delete(entry: &Entry) -> bool {
@@ -73,10 +73,37 @@ fn is_delete(entry: &Entry) -> bool {
             .is_some_and(|(head, _)| head.ends_with("/channels"))
 }
 
-/// Whom a request moves.
-pub fn moved(entry: &Entry) -> Option<&str> {
-    let (head, user) = entry.path.rsplit_once('/')?;
-    (entry.method == "PATCH" && head.ends_with(&format!("/guilds/{GUILD}/members"))).then_some(user)
+/// In which guild a request moves whom.
+pub fn moved(entry: &Entry) -> Option<(&str, &str)> {
+    let (_, path) = entry.path.split_once("/guilds/")?;
+    let (guild, user) = path.split_once("/members/")?;
+    (entry.method == "PATCH").then_some((guild, user))
+}
+
+/// When Discord had moved somebody, since then; None when it never did. A move is taken to be done when Discord has answered it.
+fn moved_after(journal: &[Entry], user: &str, since_ms: u64) -> Option<u64> {
+    let done = |entry: &&Entry| {
+        let whom = moved(entry).map(|(_, user)| user);
+        entry.at_ms >= since_ms && whom == Some(user) && (200..300).contains(&entry.status)
+    };
+    let first = journal.iter().find(done)?;
+    Some(first.at_ms + LATENCY_MS - since_ms)
+}
+
+/// Somebody who could not be moved with the others, and for whose move he was himself the cause.
+#[derive(Clone, Debug)]
+pub struct Late {
+    pub name: &'static str,
+    pub user: String,
+    pub by: Cause,
+    /// By the simulator's clock, just before he did it.
+    pub since_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    Joined,
+    Linked,
 }
 
 /// From the delivery of an event that makes a match stand until the last of its present players was moved.
@@ -90,15 +117,11 @@ pub struct Stood {
 }
 
 impl Stood {
-    /// None when somebody was never moved. A move is taken to be done when Discord has answered it.
+    /// None when somebody was never moved.
     fn until_moved(&self, journal: &[Entry]) -> Option<u64> {
-        let arrivals = self.present.iter().map(|user| {
-            let first = journal.iter().find(|entry| {
-                entry.at_ms >= self.delivered_ms && moved(entry) == Some(user) && (200..300).contains(&entry.status)
-            });
-            first.map(|entry| entry.at_ms + LATENCY_MS - self.delivered_ms)
-        });
-        arrivals.collect::<Option<Vec<u64>>>()?.into_iter().max()
+        let people = self.present.iter();
+        let waits = people.map(|user| moved_after(journal, user, self.delivered_ms));
+        waits.collect::<Option<Vec<u64>>>()?.into_iter().max()
     }
 }
 
@@ -133,6 +156,12 @@ pub struct Report {
     pub channels_created: usize,
     pub channels_deleted: usize,
     pub moves: usize,
+    /// Moved because they came to voice later than their match.
+    pub late_joiners_moved: usize,
+    /// Moved because they linked their account in the middle of their match.
+    pub linked_in_mid_match: usize,
+    /// Brought back from match channels.
+    pub returned: usize,
     pub discord_requests: usize,
     pub rate_limited: usize,
     pub orphans: usize,
@@ -140,6 +169,9 @@ pub struct Report {
     pub event_to_moved_ms: Spread,
     #[serde(skip)]
     pub stood: Vec<(String, Option<u64>)>,
+    /// How long each waited.
+    #[serde(skip)]
+    pub late: Vec<(Late, Option<u64>)>,
     #[serde(skip)]
     pub faceit_requests: usize,
     /// What was left over or went wrong; empty after a good run.
@@ -148,8 +180,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// `before` is the guild as it was at the beginning.
-    pub async fn make(told: &Told, before: &Guild, control: &Control, pool: &Pool) -> anyhow::Result<Self> {
+    /// `before` is the guild as it was at the beginning; `returned` is how many people were seen to be brought back.
+    pub async fn make(
+        told: &Told,
+        before: &Guild,
+        returned: usize,
+        control: &Control,
+        pool: &Pool,
+    ) -> anyhow::Result<Self> {
         let (journal, guild) = (control.journal().await?, control.guild().await?);
         let counts = Counts::of(&journal);
         let mut problems = told.problems.clone();
@@ -193,18 +231,40 @@ impl Report {
         for (title, _) in stood.iter().filter(|(_, ms)| ms.is_none()) {
             problems.push(format!("not everybody who was there was moved: {title}"));
         }
+        let waited = |late: &Late| moved_after(&journal, &late.user, late.since_ms);
+        let late: Vec<_> = told.late.iter().map(|late| (late.clone(), waited(late))).collect();
+        for (late, _) in late.iter().filter(|(_, ms)| ms.is_none()) {
+            problems.push(format!("{} came late and was never moved", late.name));
+        }
+        if returned != told.returns {
+            let expected = told.returns;
+            problems.push(format!(
+                "{returned} people were brought back from match channels, not {expected}"
+            ));
+        }
+        if counts.rate_limited > 0 {
+            problems.push(format!(
+                "Discord refused {} requests by its rate limit",
+                counts.rate_limited
+            ));
+        }
+        let moved = |by| late.iter().filter(|(late, ms)| late.by == by && ms.is_some()).count();
         Ok(Self {
             matches: told.matches.len(),
             deliveries: told.answers.values().sum(),
             channels_created: counts.channels_created,
             channels_deleted: counts.channels_deleted,
             moves: counts.moves,
+            late_joiners_moved: moved(Cause::Joined),
+            linked_in_mid_match: moved(Cause::Linked),
+            returned,
             discord_requests: counts.discord_requests,
             rate_limited: counts.rate_limited,
             orphans: orphans.len(),
             dead_jobs: jobs.dead,
             event_to_moved_ms: Spread::of(stood.iter().filter_map(|(_, ms)| *ms).collect()),
             stood,
+            late,
             faceit_requests: counts.faceit_requests,
             problems,
         })
@@ -217,7 +277,7 @@ impl Report {
         let spread = self.event_to_moved_ms;
         let mut lines = vec![
             format!(
-                "{} matches in {:.0} s: hub and cup, one cancelled and played again, one aborted",
+                "{} matches in two servers in {:.0} s: hub and cup, one cancelled and played again, one aborted",
                 self.matches,
                 took.as_secs_f64()
             ),
@@ -230,7 +290,10 @@ impl Report {
                 "  voice channels             {} made, {} deleted, {} left behind",
                 self.channels_created, self.channels_deleted, self.orphans
             ),
-            format!("  people moved               {}", self.moves),
+            format!(
+                "  people moved               {}: {} of them late joiners, {} linked in mid-match, {} back at the end",
+                self.moves, self.late_joiners_moved, self.linked_in_mid_match, self.returned
+            ),
             format!(
                 "  requests                   {} to Discord ({} refused by its rate limit), {} to FACEIT; each takes \
                  {LATENCY_MS} ms here",
@@ -245,6 +308,17 @@ impl Report {
         lines.extend(self.stood.iter().map(|(title, ms)| match ms {
             Some(ms) => format!("      {ms:>5} ms  {title}"),
             None => format!("      never     {title}"),
+        }));
+        lines.push("  from coming late until moved:".to_owned());
+        lines.extend(self.late.iter().map(|(late, ms)| {
+            let did = match late.by {
+                Cause::Joined => "came to voice",
+                Cause::Linked => "linked his account",
+            };
+            match ms {
+                Some(ms) => format!("      {ms:>5} ms  {} {did}", late.name),
+                None => format!("      never     {} {did}", late.name),
+            }
         }));
         if self.problems.is_empty() {
             lines.push(
@@ -318,6 +392,18 @@ mod tests {
         assert_eq!(stood.until_moved(&journal), None);
         journal.push(entry(1_450, "PATCH", "/guilds/1000/members/2002", 200));
         assert_eq!(stood.until_moved(&journal), Some(450 + LATENCY_MS));
+    }
+
+    #[test]
+    fn only_what_comes_after_counts_as_his_move() {
+        let journal = [
+            entry(900, "PATCH", "/guilds/1000/members/2001", 200),
+            entry(1_200, "PATCH", "/guilds/3000/members/2001", 200),
+        ];
+        assert_eq!(moved(&journal[1]), Some(("3000", "2001")));
+        assert_eq!(moved_after(&journal, "2001", 1_000), Some(200 + LATENCY_MS));
+        assert_eq!(moved_after(&journal, "2001", 1_300), None);
+        assert_eq!(moved_after(&journal, "2002", 0), None);
     }
 
     #[test]

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use crate::{
-    cast::{AFK_ROOM, LOBBY, Match, cup_match, hub_match, patchy_match, restarted_match},
+    cast::{AFK_ROOM, BACKYARD, HARBOUR, LOBBY, Match, cup_match, hub_match, patchy_match, restarted_match},
     show::Who,
     story::Story,
 };
 
 /// Title and explanation of each step.
-pub const STEPS: [(&str, &str); 12] = [
+pub const STEPS: [(&str, &str); 13] = [
     (
         "before the first match",
-        "Everybody waits in the Lobby. All but Pike and Oak have linked their FACEIT accounts to Discord; so have Birch and \
-         Mint, but they are not in voice.",
+        "Two Discord servers, one Muster. People wait in Lobby, Garden and Quay. All but Pike and Oak have linked their FACEIT \
+         accounts to Discord; so have Birch and Mint, but they are not in voice.",
     ),
     (
         "a match is announced for later",
@@ -25,18 +25,23 @@ pub const STEPS: [(&str, &str); 12] = [
          is not linked and stays; Magpie is not on this server.",
     ),
     (
+        "somebody links in the middle of his match",
+        "Pike types /link, signs in at FACEIT, and so proves who he is. He is let into his team's channel and moved at once.",
+    ),
+    (
         "what comes twice, or late, changes nothing",
         "FACEIT sends one webhook again and another one out of order. Heron goes to the AFK room by himself: nobody drags \
          him back. Not one request to Discord.",
     ),
     (
-        "two more matches at the same moment",
-        "The cup match from before, two against two, and a hub match of which only Maple and Basil are linked and here.",
+        "two matches in two servers at the same moment",
+        "The cup belongs to the Harbour Club: its match from before is played there, two against two. Of the new hub match in the \
+         Backyard only Maple and Basil are linked and here.",
     ),
     (
-        "a latecomer",
-        "Birch comes online and sits down in the Lobby. With the next word from FACEIT about his match he is moved to his team. \
-         Mint stays away.",
+        "latecomers",
+        "Birch comes online in the Lobby and is moved the moment he connects. Mint comes online in the AFK room, which nobody is \
+         moved out of, and then goes to the Lobby.",
     ),
     (
         "four matches at once",
@@ -44,27 +49,27 @@ pub const STEPS: [(&str, &str); 12] = [
     ),
     (
         "the first hub match is over",
-        "Its channels stay for a moment (here 2 s). Robin, Wren and Swift hang up; the others are moved back to the Lobby, \
-         then the channels are deleted. Heron is left where he went.",
+        "Its channels stay for a moment (here 2 s). Robin, Wren and Swift hang up; the others go back to where they came from: \
+         Falcon to the Garden, the rest to the Lobby. Heron is left where he went.",
     ),
     (
         "one match is cancelled, one is finished",
         "FACEIT cancels the second cup match; the first one has been played. Thunder and Lightning hang up, the others go \
-         back to the Lobby.",
+         back to the Quay.",
     ),
     (
         "the cancelled match is played after all",
-        "The same match id, but Europa plays instead of Titan, who stays in the Lobby. The recording of the other cup \
+        "The same match id, but Europa plays instead of Titan, who stays at the Quay. The recording of the other cup \
          match is ready, too, and kept.",
     ),
     (
         "a match is aborted",
-        "FACEIT gives up the second hub match: too few came. Its three players hang up before Muster could move them back, and \
+        "FACEIT gives up the second hub match: too few came. Its four players hang up before Muster could bring them back, and \
          only the channels are left to delete.",
     ),
     (
         "the last match is over",
-        "Nobody needs a channel any more: as in the beginning, only the server's own rooms are left.",
+        "Nobody needs a channel any more: as in the beginning, only the servers' own rooms are left.",
     ),
 ];
 
@@ -79,9 +84,10 @@ impl Story<'_> {
         self.pause(1.0).await;
         self.announced_for_later(&mut cup).await?;
         self.hub_match(&mut hub).await?;
+        self.linked_in_mid_match(&hub).await?;
         self.twice_and_late(&hub).await?;
         self.two_at_once(&mut cup, &mut patchy).await?;
-        self.latecomer(&mut cup, &mut patchy).await?;
+        self.latecomers(&mut cup, &mut patchy).await?;
         self.four_at_once(&mut restarted).await?;
         self.hub_match_over(&mut hub).await?;
         self.cancelled_and_finished(&mut restarted, &mut cup).await?;
@@ -106,6 +112,13 @@ impl Story<'_> {
         self.announce(hub, "CONFIGURING", "match_status_configuring", 5).await?;
         self.until_stands(hub).await;
         self.pause(2.5).await;
+        Ok(())
+    }
+
+    async fn linked_in_mid_match(&mut self, hub: &Match) -> anyhow::Result<()> {
+        self.next_step();
+        self.links("Pike", hub).await?;
+        self.pause(1.5).await;
         Ok(())
     }
 
@@ -143,8 +156,7 @@ impl Story<'_> {
     }
 
     async fn two_at_once(&mut self, cup: &mut Match, patchy: &mut Match) -> anyhow::Result<()> {
-        // Four, and two who are there and two who only might be.
-        self.until_room_for(8, Duration::ZERO).await?;
+        self.until_room_for(BACKYARD, 4, Duration::ZERO).await?;
         self.next_step();
         self.publish(cup, "CONFIGURING").await?;
         self.publish(patchy, "CONFIGURING").await?;
@@ -163,19 +175,22 @@ impl Story<'_> {
         Ok(())
     }
 
-    async fn latecomer(&mut self, cup: &mut Match, patchy: &mut Match) -> anyhow::Result<()> {
+    async fn latecomers(&mut self, cup: &mut Match, patchy: &mut Match) -> anyhow::Result<()> {
         self.next_step();
-        self.walk("Birch", Some(LOBBY), "comes online and joins the Lobby")
+        self.comes_late("Birch", LOBBY, "comes online and joins the Lobby", patchy)
             .await?;
         self.pause(1.0).await;
+        self.walk("Mint", Some(AFK_ROOM), "comes online and joins the AFK room")
+            .await?;
+        self.pause(1.0).await;
+        self.comes_late("Mint", LOBBY, "goes to the Lobby", patchy).await?;
         self.announce(patchy, "READY", "match_status_ready", 4).await?;
-        self.until_stands(patchy).await;
         self.announce(cup, "READY", "match_status_ready", 9).await?;
         self.until_idle().await
     }
 
     async fn four_at_once(&mut self, restarted: &mut Match) -> anyhow::Result<()> {
-        self.until_room_for(4, Duration::ZERO).await?;
+        self.until_room_for(HARBOUR, 4, Duration::ZERO).await?;
         self.next_step();
         self.about_to_stand(restarted, "READY").await?;
         self.announce(restarted, "READY", "match_status_ready", 5).await?;
@@ -187,8 +202,10 @@ impl Story<'_> {
     }
 
     async fn hub_match_over(&mut self, hub: &mut Match) -> anyhow::Result<()> {
-        self.until_room_for(4, self.grace).await?;
+        self.until_room_for(BACKYARD, 5, self.grace).await?;
         self.next_step();
+        // Otter, Beaver, Salmon, Pike and Falcon.
+        self.told.returns += 5;
         self.announce(hub, "FINISHED", "match_status_finished", 12).await?;
         self.pause(0.5).await;
         for name in ["Robin", "Wren", "Swift"] {
@@ -201,8 +218,9 @@ impl Story<'_> {
 
     async fn cancelled_and_finished(&mut self, restarted: &mut Match, cup: &mut Match) -> anyhow::Result<()> {
         // Six go back now, and four are moved in right afterwards.
-        self.until_room_for(10, self.grace).await?;
+        self.until_room_for(HARBOUR, 10, self.grace).await?;
         self.next_step();
+        self.told.returns += 6;
         self.announce(restarted, "CANCELLED", "match_status_cancelled", 6)
             .await?;
         self.pause(1.0).await;
@@ -234,7 +252,7 @@ impl Story<'_> {
     async fn aborted(&mut self, patchy: &mut Match) -> anyhow::Result<()> {
         self.next_step();
         self.announce(patchy, "ABORTED", "match_status_aborted", 5).await?;
-        for name in ["Maple", "Birch", "Basil"] {
+        for name in ["Maple", "Birch", "Basil", "Mint"] {
             self.walk(name, None, "hangs up").await?;
         }
         self.until_gone(patchy).await;
@@ -242,8 +260,9 @@ impl Story<'_> {
     }
 
     async fn last_one_over(&mut self, restarted: &mut Match) -> anyhow::Result<()> {
-        self.until_room_for(4, self.grace).await?;
+        self.until_room_for(HARBOUR, 4, self.grace).await?;
         self.next_step();
+        self.told.returns += 4;
         self.announce(restarted, "FINISHED", "match_status_finished", 17)
             .await?;
         self.until_gone(restarted).await;

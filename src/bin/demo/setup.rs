@@ -3,26 +3,22 @@
 use std::{
     env, fs,
     net::{Ipv4Addr, TcpListener},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use muster::{
-    sandbox::{
-        postgres::{Options, PrivatePostgres},
-        process::{Process, Program},
-    },
+    sandbox::process::{Process, Program},
     store,
 };
-use reqwest::Url;
 use secrecy::SecretString;
 use serde::Deserialize;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
-    cast,
+    cast::{self, Person},
     control::Control,
+    database::Database,
     show::{Show, seconds},
 };
 
@@ -33,97 +29,10 @@ const LAST_LINES: usize = 15;
 /// Guards nothing: everything listens on this machine only, and ends with the demo.
 const WEBHOOK_SECRET: &str = "only-for-the-demo-0123456789";
 const WEBHOOK_HEADER: &str = "X-Webhook-Secret";
+/// The simulator's, unless its world says otherwise.
+const FACEIT_CLIENT: [&str; 2] = ["simulated-faceit-client", "simulated-faceit-secret"];
 /// Seals the tokens of simulated people.
 const SEALING_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-
-/// A database of the demo's own: in a private server, or in the one that was named.
-#[derive(Debug)]
-pub enum Database {
-    Private(PrivatePostgres),
-    InServer {
-        server: String,
-        name: String,
-        url: String,
-        /// Held open, so that no other demo takes the database for one that was left behind.
-        _in_use: PgConnection,
-    },
-}
-
-impl Database {
-    /// `given` is the address of a server that is there already.
-    pub async fn open(given: Option<String>) -> anyhow::Result<Self> {
-        let Some(server) = given else {
-            // It waits for the disk at every commit, as a production server does.
-            let private = PrivatePostgres::start(Options { durable: true })?;
-            return Ok(Self::Private(private));
-        };
-        let mut url = Url::parse(&server).context("DATABASE_URL is no address")?;
-        let name = format!("muster_demo_{}", std::process::id());
-        url.set_path(&name);
-        drop_left_behind(&server).await?;
-        in_server(&server, &format!("create database {name}")).await?;
-        let url = url.to_string();
-        let _in_use = PgConnection::connect(&url).await.context("the demo's new database")?;
-        Ok(Self::InServer {
-            server,
-            name,
-            url,
-            _in_use,
-        })
-    }
-
-    pub fn url(&self) -> &str {
-        match self {
-            Self::Private(private) => private.url(),
-            Self::InServer { url, .. } => url,
-        }
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Self::Private(private) => format!("a private PostgreSQL on port {}", private.port()),
-            Self::InServer { name, .. } => format!("the database {name} of its own in the server of DATABASE_URL"),
-        }
-    }
-
-    pub async fn close(self) -> anyhow::Result<()> {
-        match self {
-            Self::Private(_) => Ok(()),
-            Self::InServer { server, name, .. } => {
-                in_server(&server, &format!("drop database {name} with (force)")).await
-            }
-        }
-    }
-}
-
-/// Databases of demos that were killed: nobody uses them any more. (A private server needs no such thing: it ends by itself.)
-async fn drop_left_behind(server: &str) -> anyhow::Result<()> {
-    const LEFT_BEHIND: &str = r"select datname::text from pg_database where datname ~ '^muster_demo_\d+$'
-        and not exists (select from pg_stat_activity where pg_stat_activity.datname = pg_database.datname)";
-    let mut connection = PgConnection::connect(server)
-        .await
-        .context("the server of DATABASE_URL can't be reached")?;
-    let names: Vec<String> = sqlx::query_scalar(LEFT_BEHIND).fetch_all(&mut connection).await?;
-    connection.close().await?;
-    for name in names {
-        // Somebody may have begun to use it, or have dropped it, just now; then it is not ours to care for.
-        let _ = in_server(server, &format!("drop database {name}")).await;
-    }
-    Ok(())
-}
-
-/// `statement` holds no name but the one made above.
-async fn in_server(server: &str, statement: &str) -> anyhow::Result<()> {
-    let told = async {
-        let mut connection = PgConnection::connect(server).await?;
-        sqlx::query(AssertSqlSafe(statement.to_owned()))
-            .execute(&mut connection)
-            .await?;
-        connection.close().await
-    };
-    told.await
-        .with_context(|| format!("the server of DATABASE_URL would not: {statement}"))
-}
 
 /// The simulator's line.
 #[derive(Clone, Debug, Deserialize)]
@@ -132,6 +41,8 @@ pub struct Addresses {
     pub discord_gateway: String,
     pub discord_authorize: String,
     pub faceit_api: String,
+    pub faceit_accounts: String,
+    pub faceit_auth: String,
     pub control: String,
     pub bot_token: String,
 }
@@ -179,16 +90,25 @@ impl Stage {
             bail!("muster serve did not start: {}", last_words(&mut service));
         };
         show.line(&format!("  service    muster serve at {service_address}"));
-        show.line(&format!(
-            "  admin      sign in as anybody at {}",
-            sign_in(&service_address)
-        ));
         control
             .send_webhooks_to(&format!("{service_address}/faceit-webhook"))
             .await?;
 
-        let said = import_links(database.url(), &links)?;
+        let commands = Commands(database.url());
+        let said = commands.run(&["links", "import", &links.display().to_string()])?;
         show.line(&format!("  links      muster links import: {said}"));
+        let of_harbour = ["--guild", cast::HARBOUR];
+        let settings = [
+            format!("category={}", cast::BERTHS),
+            format!("lobby={}", cast::QUAY),
+            format!("name_template={}", cast::CHANNEL_NAMES),
+            format!("grace_seconds={}", grace.as_secs()),
+        ];
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        commands.run(&[&["guilds", "set"], &settings[..], &of_harbour].concat())?;
+        let cup = cast::CUP.id();
+        let said = commands.run(&[&["guilds", "claim", cast::CUP.kind, cup.as_str()], &of_harbour[..]].concat())?;
+        show.line(&format!("  servers    muster guilds claim: {said}"));
         show.line(&format!("  all up after {}", seconds(now() - started)));
         let pool = store::connect(&SecretString::from(database.url()), 2)?;
         Ok(Self {
@@ -220,7 +140,10 @@ impl Stage {
         let service = &self.service_address;
         vec![
             ("service", service.clone()),
-            ("sign in", sign_in(service)),
+            (
+                "sign in",
+                format!("{} , continue as {}", sign_in(service), cast::OPERATOR),
+            ),
             ("webhook", format!("{service}/faceit-webhook")),
             ("webhook header", format!("{WEBHOOK_HEADER}: {WEBHOOK_SECRET}")),
             ("control", format!("{}/control", self.addresses.control)),
@@ -228,8 +151,16 @@ impl Stage {
             ("discord_api", self.addresses.discord_api.clone()),
             ("discord token", self.addresses.bot_token.clone()),
             (
-                "discord server",
-                format!("{} (category {}, lobby {})", cast::GUILD, cast::CATEGORY, cast::LOBBY),
+                "discord servers",
+                format!(
+                    "{} (category {}, lobby {}), {} (category {}, lobby {})",
+                    cast::BACKYARD,
+                    cast::CATEGORY,
+                    cast::LOBBY,
+                    cast::HARBOUR,
+                    cast::BERTHS,
+                    cast::QUAY
+                ),
             ),
             ("faceit_api", self.addresses.faceit_api.clone()),
             ("database", database.url().to_owned()),
@@ -247,6 +178,10 @@ impl Stage {
 
 /// The unmodified service, pointed at the simulator by nothing but its settings.
 fn service(database: &str, addresses: &Addresses, port: u16, grace: Duration) -> anyhow::Result<Program> {
+    let [client, client_secret] = FACEIT_CLIENT;
+    let operator = Person::called(cast::OPERATOR)
+        .map(Person::discord_id)
+        .unwrap_or_default();
     let settings = [
         ("DATABASE_URL", database.to_owned()),
         ("LISTEN_ADDR", "127.0.0.1".to_owned()),
@@ -257,7 +192,7 @@ fn service(database: &str, addresses: &Addresses, port: u16, grace: Duration) ->
         ("DISCORD_AUTHORIZE_URL", addresses.discord_authorize.clone()),
         ("JWT_SECRET", format!("{WEBHOOK_SECRET}-{WEBHOOK_SECRET}")),
         ("MUSTER_ENCRYPTION_KEYS", format!("1:{SEALING_KEY}")),
-        ("OPERATOR_IDS", cast::OWNER.to_owned()),
+        ("OPERATOR_IDS", operator),
         ("FACEIT_API_URL", addresses.faceit_api.clone()),
         ("FACEIT_API_KEY", "demo".to_owned()),
         ("FACEIT_WEBHOOK_SECRET", WEBHOOK_SECRET.to_owned()),
@@ -265,11 +200,20 @@ fn service(database: &str, addresses: &Addresses, port: u16, grace: Duration) ->
         ("DISCORD_API_URL", addresses.discord_api.clone()),
         ("DISCORD_GATEWAY_URL", addresses.discord_gateway.clone()),
         ("DISCORD_TOKEN", addresses.bot_token.clone()),
-        ("DISCORD_GUILD_ID", cast::GUILD.to_owned()),
+        ("DISCORD_GUILD_ID", cast::BACKYARD.to_owned()),
         ("VC_CATEGORY_ID", cast::CATEGORY.to_owned()),
         ("LOBBY_CHANNEL_ID", cast::LOBBY.to_owned()),
         ("CHANNEL_NAME_TEMPLATE", cast::CHANNEL_NAMES.to_owned()),
+        ("SOURCE_CHANNEL_IDS", format!("{},{}", cast::LOBBY, cast::GARDEN)),
         ("TEARDOWN_GRACE_SECONDS", grace.as_secs().to_string()),
+        ("FACEIT_CLIENT_ID", client.to_owned()),
+        ("FACEIT_CLIENT_SECRET", client_secret.to_owned()),
+        (
+            "FACEIT_REDIRECT_URI",
+            format!("http://127.0.0.1:{port}/faceit/callback"),
+        ),
+        ("FACEIT_ACCOUNTS_URL", addresses.faceit_accounts.clone()),
+        ("FACEIT_AUTH_URL", addresses.faceit_auth.clone()),
     ];
     let program = Program::own("muster")?.bare_env().arg("serve");
     Ok(settings
@@ -289,17 +233,22 @@ fn free_port() -> Option<u16> {
     tries.find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
-fn import_links(database: &str, table: &Path) -> anyhow::Result<String> {
-    let mut import = Program::own("muster")?
-        .bare_env()
-        .env("DATABASE_URL", database)
-        .args(["links", "import"])
-        .arg(table)
-        .start()?;
-    let said = import.next_line(PATIENCE).unwrap_or_default();
-    match import.wait(PATIENCE)? {
-        Some(status) if status.success() => Ok(said),
-        _ => bail!("muster links import failed: {}", last_words(&mut import)),
+/// Runs commands against this database.
+struct Commands<'a>(&'a str);
+
+impl Commands<'_> {
+    /// Gives the first line that it said.
+    fn run(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut command = Program::own("muster")?
+            .bare_env()
+            .env("DATABASE_URL", self.0)
+            .args(arguments)
+            .start()?;
+        let said = command.next_line(PATIENCE).unwrap_or_default();
+        match command.wait(PATIENCE)? {
+            Some(status) if status.success() => Ok(said),
+            _ => bail!("muster {} failed: {}", arguments.join(" "), last_words(&mut command)),
+        }
     }
 }
 

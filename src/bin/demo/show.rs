@@ -23,6 +23,8 @@ const DIM: &str = "\x1b[2m";
 const USUAL: &str = "\x1b[0m";
 /// A pipe has no width; this reads well in a log.
 const PLAIN_WIDTH: usize = 120;
+/// A terminal with so many rows has room for empty ones.
+const AIRY: usize = 36;
 /// Events that are kept for the screen.
 const REMEMBERED: usize = 100;
 
@@ -188,23 +190,24 @@ impl Inner {
             format!("{DIM}-- {title} {line}{USUAL}")
         };
         let bold = |line: String| format!("{BOLD}{line}{USUAL}");
+        let airy = rows >= AIRY;
         let mut top = Vec::new();
         let title = format!(
             "Muster demo  {} UTC  the real service and database; FACEIT and Discord are simulated",
             time_of_day(&self.clock)
         );
         top.push(format!("{DIM}{}{USUAL}", cut(&title, columns)));
-        top.push(String::new());
+        top.extend(airy.then(String::new));
         let newest = self.events.back().map_or("", String::as_str);
         top.extend(wrap(&format!("> {newest}"), columns).into_iter().map(bold));
-        top.push(String::new());
+        top.extend(airy.then(String::new));
         top.extend(wrap(&self.step, columns).into_iter().map(bold));
         top.extend(paragraph(&self.explanation, columns));
-        top.push(match &self.waiting {
-            Some(why) => format!("{DIM}{}{USUAL}", cut(&format!("... {why}"), columns)),
-            None => String::new(),
-        });
-        top.push(rule("the Discord server, right now"));
+        match &self.waiting {
+            Some(why) => top.push(format!("{DIM}{}{USUAL}", cut(&format!("... {why}"), columns))),
+            None => top.extend(airy.then(String::new)),
+        }
+        top.push(rule("the Discord servers, right now"));
         top.extend(wrapped_picture(&self.picture, columns, ""));
         top.push(rule("what happened"));
         let bottom = cut(&self.counts.to_string(), columns);

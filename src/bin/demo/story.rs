@@ -15,9 +15,10 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     bodies::{api_match, webhook},
-    cast::{LOBBY, Match, PEOPLE, Person, Start},
+    browser::Browser,
+    cast::{Match, PEOPLE, Person},
     control::{Control, Guild},
-    report::{Counts, Stood, moved},
+    report::{Cause, Counts, Late, Stood, moved},
     scenes::STEPS,
     show::{Show, Who},
     watch::Watcher,
@@ -38,6 +39,9 @@ pub struct Told {
     /// What the service answered to deliveries: `accepted`, `duplicate` …
     pub answers: BTreeMap<String, usize>,
     pub stood: Vec<Stood>,
+    pub late: Vec<Late>,
+    /// How many people go back at the end of their matches.
+    pub returns: usize,
     /// Match id and address.
     pub recordings: Vec<(&'static str, String)>,
     /// Where everybody who was ever in voice should sit at the end; None for out of voice.
@@ -62,27 +66,40 @@ pub struct Story<'a> {
     pub grace: Duration,
     pub clock: Clock,
     pub told: Told,
+    /// Where players reach the service with their browsers.
+    pub service: &'a str,
+    linked: BTreeSet<&'static str>,
     step: usize,
     serial: usize,
 }
 
 impl<'a> Story<'a> {
-    pub fn new(control: &'a Control, show: &'a Show, watcher: &'a Watcher, pool: &'a Pool, grace: Duration) -> Self {
-        let in_lobby = |person: &&Person| matches!(person.start, Start::Ready | Start::NotLinked);
-        let seats = PEOPLE.iter().filter(in_lobby);
-        let seats = seats.map(|person| (person.discord_id(), Some(LOBBY.to_owned())));
+    pub fn new(
+        control: &'a Control,
+        show: &'a Show,
+        watcher: &'a Watcher,
+        pool: &'a Pool,
+        service: &'a str,
+        grace: Duration,
+    ) -> Self {
+        let seats = PEOPLE
+            .iter()
+            .filter_map(|person| Some((person.discord_id(), Some(person.seat()?.to_owned()))));
         let told = Told {
             seats: seats.collect(),
             ..Told::default()
         };
+        let linked = PEOPLE.iter().filter(|person| person.is_linked());
         Self {
             control,
             show,
             watcher,
             pool,
+            service,
             grace,
             clock: Clock::system(),
             told,
+            linked: linked.map(|person| person.name).collect(),
             step: 0,
             serial: 0,
         }
@@ -187,7 +204,7 @@ impl<'a> Story<'a> {
         let delivered_ms = self.control.now_ms().await?;
         let guild = self.control.guild().await?;
         let seats = guild.seats();
-        let linked = played.players().filter(|person| person.is_linked());
+        let linked = played.players().filter(|person| self.linked.contains(person.name));
         let present: Vec<String> = linked
             .map(Person::discord_id)
             .filter(|user| seats.contains_key(user.as_str()))
@@ -214,7 +231,51 @@ impl<'a> Story<'a> {
         self.told.seats.insert(user.clone(), channel.map(str::to_owned));
         self.watcher.expect_walk(&user, channel);
         self.show.say(Who::Player, &format!("{name} {what}"));
-        self.control.walk(&user, channel).await
+        self.control.walk(person, channel).await
+    }
+
+    /// Somebody whose match stands comes to a voice channel that people are moved out of; waits until he is where he belongs.
+    pub async fn comes_late(&mut self, name: &str, to: &str, what: &str, played: &Match) -> anyhow::Result<()> {
+        let Some(person) = Person::called(name) else {
+            return Ok(());
+        };
+        self.late(person, Cause::Joined).await?;
+        self.walk(name, Some(to), what).await?;
+        self.until_stands(played).await;
+        Ok(())
+    }
+
+    /// Somebody links his account as players do: by /link, and signing in at FACEIT. Waits until he is where he belongs.
+    pub async fn links(&mut self, name: &str, played: &Match) -> anyhow::Result<()> {
+        let Some(person) = Person::called(name) else {
+            return Ok(());
+        };
+        self.show.say(Who::Player, &format!("{name} types /link in Discord"));
+        let Some(address) = self.control.address_from_command(person, "link").await? else {
+            self.told.problems.push("the answer to /link has no address".to_owned());
+            return Ok(());
+        };
+        let browser = Browser::new(self.service)?;
+        let page = browser.follow(&address).await?;
+        self.show
+            .say(Who::Player, &format!("{name} opens the address and signs in at FACEIT"));
+        let back = browser.continue_as(&page, &person.faceit_id()).await?;
+        self.late(person, Cause::Linked).await?;
+        let said = browser.read(&back).await?;
+        self.show.say(Who::Muster, &format!("tells him: {said}"));
+        self.linked.insert(person.name);
+        self.until_stands(played).await;
+        Ok(())
+    }
+
+    async fn late(&mut self, person: &'static Person, by: Cause) -> anyhow::Result<()> {
+        self.told.late.push(Late {
+            name: person.name,
+            user: person.discord_id(),
+            by,
+            since_ms: self.control.now_ms().await?,
+        });
+        Ok(())
     }
 
     /// Waits until the guild looks like that; says so at the end if it never did.
@@ -230,7 +291,8 @@ impl<'a> Story<'a> {
     /// Both channels are there, and all those who are linked and in voice are in their own.
     pub async fn until_stands(&mut self, played: &Match) {
         let what = format!("{} stands with everybody in his channel", played.title);
-        self.until(&what, |guild| stands(guild, played)).await;
+        let linked = self.linked.clone();
+        self.until(&what, |guild| stands(guild, played, &linked)).await;
     }
 
     pub async fn until_gone(&mut self, played: &Match) {
@@ -263,16 +325,16 @@ impl<'a> Story<'a> {
         Ok(Counts::of(&self.control.journal().await?).discord_requests)
     }
 
-    /// Waits until Discord lets so many people be moved at once, that much later. The story keeps to the limit, so that it shows
+    /// Waits until Discord lets so many people be moved at once in a server, that much later. The story keeps to the limit, so that it shows
     /// Muster and not the waiting.
-    pub async fn until_room_for(&self, moves: usize, later: Duration) -> anyhow::Result<()> {
+    pub async fn until_room_for(&self, guild: &str, moves: usize, later: Duration) -> anyhow::Result<()> {
         let rate = self.control.move_limit().await?;
         let limit = rate.limit as usize;
         loop {
             let journal = self.control.journal().await?;
             let edits = journal
                 .iter()
-                .filter(|entry| moved(entry).is_some() && entry.status != 429);
+                .filter(|entry| moved(entry).is_some_and(|(home, _)| home == guild) && entry.status != 429);
             let (full_at, used) = bucket(
                 edits.map(|entry| entry.at_ms),
                 rate.per_ms / u64::from(rate.limit.max(1)),
@@ -301,13 +363,13 @@ fn bucket(times: impl Iterator<Item = u64>, interval_ms: u64) -> (u64, usize) {
     })
 }
 
-fn stands(guild: &Guild, played: &Match) -> bool {
+fn stands(guild: &Guild, played: &Match, linked: &BTreeSet<&str>) -> bool {
     let seats = guild.seats();
     played.teams.iter().all(|team| {
         let channel = played.channel(team);
         let people = team.roster.iter().filter_map(|name| Person::called(name));
         guild.has(&channel)
-            && people.filter(|person| person.is_linked()).all(|person| {
+            && people.filter(|person| linked.contains(person.name)).all(|person| {
                 let seat = seats.get(person.discord_id().as_str()).copied();
                 seat.is_none_or(|seat| seat.name == channel)
             })

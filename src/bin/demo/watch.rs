@@ -1,7 +1,7 @@
 //! Looks at the guild all the time: keeps the picture fresh, and says in words what changed and who did it.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -24,20 +24,30 @@ pub struct Watcher {
     guild: watch::Sender<Guild>,
     /// Where people are going by themselves: user and channel.
     walks: RefCell<BTreeSet<(String, Option<String>)>>,
+    /// The servers' own channels.
+    own: BTreeSet<String>,
+    returned: Cell<usize>,
 }
 
 impl Watcher {
     /// `guild` is how it stands at the beginning.
     pub fn new(guild: Guild) -> Self {
         Self {
+            own: guild.channels.iter().map(|channel| channel.id.clone()).collect(),
             guild: watch::Sender::new(guild),
             walks: RefCell::default(),
+            returned: Cell::new(0),
         }
     }
 
     /// The guild as it was seen last; it can be waited on.
     pub fn guild(&self) -> watch::Receiver<Guild> {
         self.guild.subscribe()
+    }
+
+    /// How many people Muster has brought back from match channels.
+    pub fn returned(&self) -> usize {
+        self.returned.get()
     }
 
     /// Somebody is about to go somewhere by himself: that is not Muster's doing.
@@ -78,7 +88,7 @@ impl Watcher {
             changes.push(format!("makes the private voice {} {}", channels(&made), list(&made)));
         }
         let (old, new) = (before.seats(), after.seats());
-        let mut moved: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+        let mut moved: BTreeMap<Option<(&str, bool)>, Vec<&str>> = BTreeMap::new();
         let users: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
         for user in users {
             let to = new.get(user);
@@ -87,14 +97,23 @@ impl Watcher {
                 continue;
             }
             let walk = (user.to_owned(), to.map(|channel| channel.id.clone()));
-            if !self.walks.borrow_mut().remove(&walk) {
-                let name = Person::with_discord_id(user).map_or(user, |person| person.name);
-                let to = to.map(|channel| channel.name.as_str());
-                moved.entry(to).or_default().push(name);
+            if self.walks.borrow_mut().remove(&walk) {
+                continue;
             }
+            let back = to.is_some_and(|channel| self.own.contains(&channel.id));
+            if back {
+                self.returned.set(self.returned.get() + 1);
+            } else {
+                // He may have been moved on before anybody saw where he went.
+                self.walks.borrow_mut().retain(|(walker, _)| walker != user);
+            }
+            let name = Person::with_discord_id(user).map_or(user, |person| person.name);
+            let to = to.map(|channel| (channel.name.as_str(), back));
+            moved.entry(to).or_default().push(name);
         }
         changes.extend(moved.into_iter().map(|(to, people)| match to {
-            Some(channel) => format!("moves {} to {channel}", list(&people)),
+            Some((channel, true)) => format!("brings {} back to {channel}", list(&people)),
+            Some((channel, false)) => format!("moves {} to {channel}", list(&people)),
             None => format!("puts {} out of voice", list(&people)),
         }));
         let gone: Vec<&str> = names_missing_in(before, after);

@@ -11,7 +11,11 @@ use axum::{
 use serde::Deserialize;
 
 use super::{Outcome, World, done, read};
-use crate::simulator::{discord::permissions::Bits, state::Shared, world::{MemberChange, OverwriteFile, RoleChange}};
+use crate::simulator::{
+    discord::permissions::Bits,
+    state::Shared,
+    world::{MemberChange, OverwriteFile, RoleChange},
+};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()

@@ -180,7 +180,9 @@ impl Admin {
         let mut connection = self.pool.acquire().await.map_err(store::Error::from)?;
         let mut staff = store::guilds::staff_roles(&mut connection, guilds).await?;
         if let Some(default) = self.default_guild.as_ref() {
-            staff.entry(default.guild).or_insert_with(|| default.staff_roles.clone());
+            staff
+                .entry(default.guild)
+                .or_insert_with(|| default.staff_roles.clone());
         }
         Ok(staff)
     }

@@ -107,14 +107,21 @@ async fn a_call_is_signed_and_its_response_is_the_answer() {
     assert_eq!((asked.status, &asked.body["type"]), (200, &json!(4)));
     assert_eq!(received[0].is_signed(&simulator), Some(true));
     let seen = simulator.see(&asked.id).unwrap();
-    assert_eq!((&seen["content"], &seen["private"]), (&json!("Open this page."), &json!(true)));
+    assert_eq!(
+        (&seen["content"], &seen["private"]),
+        (&json!("Open this page."), &json!(true))
+    );
     let told: Value = serde_json::from_slice(&received[0].body).unwrap();
     let token = told["token"].as_str().unwrap();
     let api = &simulator.addresses().discord_api;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let again = client.post(format!("{api}/interactions/{}/{token}/callback", asked.id));
     let again = again.json(&json!({ "type": 5 })).send().await.unwrap();
-    assert_eq!(again.json::<Value>().await.unwrap()["code"], 40060, "it was answered in the response");
+    assert_eq!(
+        again.json::<Value>().await.unwrap()["code"],
+        40060,
+        "it was answered in the response"
+    );
 }
 
 #[tokio::test]

@@ -175,7 +175,13 @@ async fn roles_are_told_of_as_they_come_change_and_go() {
     client.event("CHANNEL_UPDATE").await;
     simulator.delete_role(GUILD, "1050").unwrap();
     assert_eq!(client.event("GUILD_ROLE_DELETE").await["role_id"], "1050");
-    assert_eq!(client.event("GUILD_MEMBER_UPDATE").await["roles"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        client.event("GUILD_MEMBER_UPDATE").await["roles"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(client.event("CHANNEL_UPDATE").await["permission_overwrites"], json!([]));
     client.silent().await;
     assert!(simulator.delete_role(GUILD, GUILD).is_err(), "@everyone stays");
@@ -200,7 +206,10 @@ async fn a_permission_of_everyone_or_of_the_category_shows_and_hides_channels() 
     // Who sits in a hidden channel is told all the same.
     simulator.connect(GUILD, "2003", "1013").unwrap();
     let state = client.event("VOICE_STATE_UPDATE").await;
-    assert_eq!((&state["user_id"], &state["channel_id"]), (&json!("2003"), &json!("1013")));
+    assert_eq!(
+        (&state["user_id"], &state["channel_id"]),
+        (&json!("2003"), &json!("1013"))
+    );
 }
 
 #[tokio::test]
@@ -209,11 +218,17 @@ async fn who_leaves_the_guild_leaves_voice_too() {
     let mut client = Client::ready(&simulator).await;
     simulator.remove_member(GUILD, "2001").unwrap();
     let state = client.event("VOICE_STATE_UPDATE").await;
-    assert_eq!((&state["user_id"], &state["channel_id"]), (&json!("2001"), &Value::Null));
+    assert_eq!(
+        (&state["user_id"], &state["channel_id"]),
+        (&json!("2001"), &Value::Null)
+    );
     assert_eq!(state.get("member"), None);
     client.silent().await;
     simulator.set_roles_of(GUILD, "2001", &[]).unwrap();
     simulator.connect(GUILD, "2001", LOBBY).unwrap();
     assert_eq!(client.event("VOICE_STATE_UPDATE").await["member"]["user"]["id"], "2001");
-    assert!(simulator.remove_member(GUILD, BOT).is_err(), "a bot is thrown out otherwise");
+    assert!(
+        simulator.remove_member(GUILD, BOT).is_err(),
+        "a bot is thrown out otherwise"
+    );
 }
