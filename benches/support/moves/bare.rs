@@ -13,6 +13,8 @@ use super::stage::{Stage, guild_id, user_id};
 /// One bot's bucket for moves in a guild, and how long a token takes to come back, with a little for the timers.
 const BURST: usize = 10;
 const TOKEN_EVERY: Duration = Duration::from_millis(1_002);
+/// How much later the first moves may arrive than they were to be sent.
+const MARGIN: Duration = Duration::from_millis(50);
 
 /// So many 5v5s at once in one guild, all players present; gives the time to the last answer.
 pub async fn matches(stage: &Stage, guild: usize, count: usize) -> anyhow::Result<Duration> {
@@ -28,7 +30,9 @@ pub async fn matches(stage: &Stage, guild: usize, count: usize) -> anyhow::Resul
     let began = Instant::now();
     let sent = moves.enumerate().map(|(nth, (player, channel))| {
         let (bot, turn) = (nth % stage.tokens.len(), nth / stage.tokens.len());
-        let at = began + TOKEN_EVERY * u32::try_from((turn + 1).saturating_sub(BURST)).unwrap_or(u32::MAX);
+        let later = u32::try_from((turn + 1).saturating_sub(BURST)).unwrap_or(u32::MAX);
+        // The first ones may have arrived late.
+        let at = began + TOKEN_EVERY * later + if later > 0 { MARGIN } else { Duration::ZERO };
         let user = user_id(guild, player);
         let path = format!("/guilds/{}/members/{user}", guild_id(guild));
         let http = &http;
