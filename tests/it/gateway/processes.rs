@@ -95,8 +95,18 @@ async fn a_listener_that_hangs_is_replaced_and_stands_by_when_it_is_back() {
     place.gateway_ready(&first).await;
     let second = place.serve().await;
     stands_by(&second).await;
+    // What is not stored yet can't be gone on with.
+    eventually("the session is stored", || async {
+        place.count("select count(*) from gateway_sessions").await > 0
+    })
+    .await;
     first.process.signal(rustix::process::Signal::STOP).expect("stopped");
     let stopped = Instant::now();
+    // That it hangs is noticed only after a while, so both steps have their own patience.
+    eventually("the other one takes over", || async {
+        !status(&second).await.starts_with("standing by")
+    })
+    .await;
     place.gateway_ready(&second).await;
     println!(
         "taken over {:.1} s after it was stopped",
