@@ -43,17 +43,7 @@ macro_rules! described {
 }
 pub(super) use described;
 
-/// A name that somebody else chose, so that Discord shows it letter by letter.
-pub fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii_punctuation() {
-            plain.push('\\');
-        }
-        plain.push(if c.is_control() { ' ' } else { c });
-    }
-    plain
-}
+pub use crate::domain::render::plain;
 
 #[cfg(test)]
 mod tests {
@@ -68,10 +58,5 @@ mod tests {
         }
         let only_english = say!(Language::German, "Hello.");
         assert_eq!(only_english, "Hello.");
-    }
-
-    #[test]
-    fn a_name_can_neither_mention_nor_format() {
-        assert_eq!(plain("<@1> **x** a_b `c`\n"), r"\<\@1\> \*\*x\*\* a\_b \`c\` ");
     }
 }

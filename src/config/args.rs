@@ -77,19 +77,19 @@ pub struct GuildArgs {
     /// Category that match channels are made in [default: none, they stand at the top of the channel list]
     #[arg(long, env = "VC_CATEGORY_ID", value_name = "ID")]
     pub vc_category_id: Option<String>,
-    /// Make further categories when that one is full, on or off (not in effect yet) [default: on]
+    /// Make further categories when that one is full, on or off [default: on]
     #[arg(long, env = "OVERFLOW_CATEGORIES", value_name = "ON")]
     pub overflow_categories: Option<String>,
     /// Voice channel that players go to when their match is over and they can't go back [default: none, they are disconnected]
     #[arg(long, env = "LOBBY_CHANNEL_ID", value_name = "ID")]
     pub lobby_channel_id: Option<String>,
-    /// Voice channels that players are moved out of, separated by commas (not in effect yet) [default: any]
+    /// Voice channels that players are moved out of, separated by commas [default: any]
     #[arg(long, env = "SOURCE_CHANNEL_IDS", value_name = "IDS")]
     pub source_channel_ids: Option<String>,
-    /// Roles that may enter every match channel and speak, separated by commas (not in effect yet) [default: none]
+    /// Roles that may enter every match channel and speak, separated by commas [default: none]
     #[arg(long, env = "STAFF_ROLE_IDS", value_name = "IDS")]
     pub staff_role_ids: Option<String>,
-    /// Roles that may enter every match channel and listen, separated by commas (not in effect yet) [default: none]
+    /// Roles that may enter every match channel and listen, separated by commas [default: none]
     #[arg(long, env = "SPECTATOR_ROLE_IDS", value_name = "IDS")]
     pub spectator_role_ids: Option<String>,
     /// How many people a match channel holds, 1 to 99; 0 is no limit [default: 0]
@@ -98,7 +98,7 @@ pub struct GuildArgs {
     /// When channels are made: rosters_known or somebody_linked [default: rosters_known]
     #[arg(long, env = "OPEN_WHEN", value_name = "WHEN")]
     pub open_when: Option<String>,
-    /// Where players go when their match is over: before (where they were), lobby or stay (not in effect yet) [default: before]
+    /// Where players go when their match is over: before (where they were), lobby or stay [default: before]
     #[arg(long, env = "RETURN_TO", value_name = "WHERE")]
     pub return_to: Option<String>,
     /// Seconds that channels stay after the end of a match [default: 60]

@@ -29,6 +29,9 @@ pub struct Message<'a> {
     pub content: &'a str,
     pub embeds: &'a [Embed],
     pub components: &'a [Component],
+    /// Up to 25 characters. Of several posts with the same one, within a few minutes, Discord takes only the first, and answers the others with it
+    /// (API reference, *Create Message*, `enforce_nonce`).
+    pub nonce: Option<&'a str>,
 }
 
 /// What became of a message.
@@ -65,7 +68,7 @@ impl Client {
         }
     }
 
-    /// Sent once only: when `Error::is_ambiguous`, it may be there.
+    /// Sent once only: when `Error::is_ambiguous`, it may be there; with a nonce it can be sent again.
     pub async fn post_message(&self, channel: ChannelId, message: &Message<'_>) -> Result<Posted, Error> {
         let request = self
             .build()
@@ -74,7 +77,16 @@ impl Client {
             .embeds(message.embeds)
             .components(message.components);
         let route = Route::new(Class::Message, "POST /channels/{channel}/messages", channel.get());
-        self.write(route, channel, request.try_into_request()).await
+        let request = request.try_into_request();
+        let Some(nonce) = message.nonce else {
+            return self.write(route, channel, request).await;
+        };
+        self.write(
+            route,
+            channel,
+            request.and_then(|request| once(&request, channel, nonce)),
+        )
+        .await
     }
 
     pub async fn edit_message(
@@ -127,6 +139,19 @@ impl Client {
             Answer::Refused(refusal) => refused(&refusal, channel),
         }
     }
+}
+
+/// The same post with a nonce that counts, which twilight's builder does not know.
+fn once(request: &Request, channel: ChannelId, nonce: &str) -> Result<Request, twilight_http::Error> {
+    // What twilight built is an object.
+    let mut body: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(request.body().unwrap_or_default()).unwrap_or_default();
+    body.insert("nonce".to_owned(), nonce.into());
+    body.insert("enforce_nonce".to_owned(), true.into());
+    let route = twilight_http::routing::Route::CreateMessage {
+        channel_id: channel.get(),
+    };
+    Request::builder(&route).json(&body).build()
 }
 
 fn refused(refusal: &crate::discord::refusal::Refusal, channel: ChannelId) -> Result<Posted, Error> {

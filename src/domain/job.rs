@@ -22,6 +22,11 @@ impl JobKey {
         Self(format!("guild:{id}"))
     }
 
+    /// *Report on this match*: the message that staff read about it.
+    pub fn report_match(id: &MatchId) -> Self {
+        Self(format!("report:{id}"))
+    }
+
     /// A key as stored; any text.
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
@@ -34,6 +39,14 @@ impl JobKey {
     pub fn match_id(&self) -> Option<MatchId> {
         self.0
             .strip_prefix("match:")
+            .filter(|id| !id.is_empty())
+            .map(MatchId::new)
+    }
+
+    /// The match of a report's key.
+    pub fn report_id(&self) -> Option<MatchId> {
+        self.0
+            .strip_prefix("report:")
             .filter(|id| !id.is_empty())
             .map(MatchId::new)
     }

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod record;
 pub mod rehearse;
 pub mod render;
+pub mod report;
 pub mod rooms;
 mod seating;
 pub mod seats;

@@ -1,4 +1,4 @@
-//! Texts made of facts: channel names from a guild's template, within Discord's limits, and moments in time.
+//! Texts made of facts: channel names from a guild's template, within Discord's limits, moments in time, and names that format nothing.
 
 use crate::domain::{
     Timestamp,
@@ -57,6 +57,18 @@ pub fn category_name(template: &str, category: &str, number: u32) -> String {
 pub fn stamp(at: Timestamp) -> String {
     let (hour, minute, second) = at.to_hms();
     format!("{} {hour:02}:{minute:02}:{second:02} UTC", at.date())
+}
+
+/// A name that somebody else chose, so that Discord shows it letter by letter.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii_punctuation() {
+            plain.push('\\');
+        }
+        plain.push(if c.is_control() { ' ' } else { c });
+    }
+    plain
 }
 
 /// One pass, so that a team called `{map}` stays called that. What nobody knows stays as it is.
@@ -156,5 +168,10 @@ mod tests {
             channel_name("a {short_id", &MatchId::new("1-x"), Faction::One, None),
             "a {short_id"
         );
+    }
+
+    #[test]
+    fn a_name_can_neither_mention_nor_format() {
+        assert_eq!(plain("<@1> **x** a_b `c`\n"), r"\<\@1\> \*\*x\*\* a\_b \`c\` ");
     }
 }

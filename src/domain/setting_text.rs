@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
 use crate::domain::{
     ids::ChannelId,
-    settings::{OpenWhen, ReturnTo, Settings},
+    settings::{OpenWhen, ReportAtEnd, ReturnTo, Settings},
 };
 
 /// The keys, in the order in which they are shown.
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "category",
     "overflow",
     "overflow_name",
@@ -25,6 +25,7 @@ pub const KEYS: [&str; 17] = [
     "paused",
     "verified_links_only",
     "report_channel",
+    "report_at_end",
     "guild",
 ];
 
@@ -52,11 +53,12 @@ impl Settings {
             "paused" => self.paused = on_off(text, false)?,
             "verified_links_only" => self.verified_links_only = on_off(text, false)?,
             "report_channel" => self.report_channel = channel(text)?,
+            "report_at_end" => self.report_at_end = word(text, ReportAtEnd::ALL, ReportAtEnd::as_str)?,
             "guild" => return Err("a server's id can't be changed".to_owned()),
             _ => {
                 return Err(format!(
                     "there is no setting '{key}'; there are {}",
-                    KEYS[..16].join(", ")
+                    KEYS[..17].join(", ")
                 ));
             }
         }
@@ -85,6 +87,7 @@ impl Settings {
             "paused" => on(self.paused),
             "verified_links_only" => on(self.verified_links_only),
             "report_channel" => id(self.report_channel),
+            "report_at_end" => self.report_at_end.as_str().to_owned(),
             _ => return None,
         })
     }
@@ -211,6 +214,7 @@ mod tests {
             ("user_limit", "7"),
             ("open_when", "somebody_linked"),
             ("return_to", "stay"),
+            ("report_at_end", "close"),
             ("grace_seconds", "0"),
             ("max_age_hours", "12"),
             ("paused", "on"),
@@ -219,7 +223,7 @@ mod tests {
             assert_eq!(settings.get(key).as_deref(), Some(text));
         }
         let mut again = self::settings();
-        for key in &KEYS[..16] {
+        for key in &KEYS[..17] {
             again
                 .set(key, &settings.get(key).expect("a key"))
                 .expect("it reads back");
@@ -231,7 +235,7 @@ mod tests {
     fn an_empty_text_is_none_or_the_default() {
         let mut settings = settings();
         settings.set("lobby", "1011").expect("it is good");
-        for key in &KEYS[..16] {
+        for key in &KEYS[..17] {
             settings.set(key, " ").expect("it is allowed");
         }
         assert_eq!(settings, self::settings());

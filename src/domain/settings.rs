@@ -38,8 +38,9 @@ pub struct Settings {
     pub paused: bool,
     /// Links that were only typed in or imported don't count.
     pub verified_links_only: bool,
-    /// A text channel for what operators should know.
+    /// A text channel where staff read of each running match who is missing, and why.
     pub report_channel: Option<ChannelId>,
+    pub report_at_end: ReportAtEnd,
 }
 
 /// When a running match gets its channels.
@@ -64,6 +65,16 @@ pub enum ReturnTo {
     Lobby,
     /// Nowhere: Discord disconnects them with the channel.
     Stay,
+}
+
+/// What becomes of a match's report when the match is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportAtEnd {
+    #[default]
+    Delete,
+    /// It stays, and says that the match is over.
+    Close,
 }
 
 /// What a guild can claim: all matches of a competition, or of an organizer, are then its own.
@@ -96,6 +107,7 @@ macro_rules! words {
 
 words!(OpenWhen { RostersKnown = "rosters_known", SomebodyLinked = "somebody_linked" });
 words!(ReturnTo { Before = "before", Lobby = "lobby", Stay = "stay" });
+words!(ReportAtEnd { Delete = "delete", Close = "close" });
 words!(ClaimKind { Hub = "hub", Championship = "championship", Organizer = "organizer" });
 
 impl Settings {
@@ -127,6 +139,7 @@ impl Settings {
             paused: false,
             verified_links_only: false,
             report_channel: None,
+            report_at_end: ReportAtEnd::default(),
         }
     }
 

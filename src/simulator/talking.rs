@@ -46,6 +46,13 @@ impl Simulator {
         self.shared.lock().discord.talk.posts()
     }
 
+    /// Somebody who may deletes a message.
+    pub fn delete_post(&self, id: &str) -> Result<(), ControlError> {
+        let id = id.parse().map_err(ControlError::Malformed)?;
+        self.shared.lock().discord.talk.delete_post(id);
+        Ok(())
+    }
+
     /// Somebody takes no direct messages from now on.
     pub fn close_messages(&self, user: &str) -> Result<(), ControlError> {
         let user = user.parse().map_err(ControlError::Malformed)?;

@@ -12,7 +12,7 @@ use crate::{
         Timestamp,
         ids::{GuildId, RoleId},
         match_facts::Competition,
-        settings::{OpenWhen, ReturnTo, Settings},
+        settings::{OpenWhen, ReportAtEnd, ReturnTo, Settings},
     },
     store::{Connection, Error, convert, storable},
 };
@@ -39,7 +39,7 @@ macro_rules! columns {
     () => {
         "guild_id, category_id, overflow, overflow_name, lobby_id, source_channels, staff_roles, spectator_roles, user_limit, \
          name_template, open_when, grace_seconds, max_age_seconds, return_to, paused, verified_links_only, report_channel_id, \
-         version, updated_at"
+         report_at_end, version, updated_at"
     };
 }
 
@@ -122,8 +122,8 @@ pub async fn save(
     let row = sqlx::query(concat!(
         "insert into guilds (",
         columns!(),
-        ") select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 1, $18
-        where $19::bigint is null or exists (select from guilds where guild_id = $1)
+        ") select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 1, $19
+        where $20::bigint is null or exists (select from guilds where guild_id = $1)
         on conflict (guild_id) do update set
             category_id = excluded.category_id, overflow = excluded.overflow, overflow_name = excluded.overflow_name,
             lobby_id = excluded.lobby_id, source_channels = excluded.source_channels, staff_roles = excluded.staff_roles,
@@ -132,8 +132,9 @@ pub async fn save(
             grace_seconds = excluded.grace_seconds, max_age_seconds = excluded.max_age_seconds,
             return_to = excluded.return_to, paused = excluded.paused,
             verified_links_only = excluded.verified_links_only, report_channel_id = excluded.report_channel_id,
+            report_at_end = excluded.report_at_end,
             version = guilds.version + 1, updated_at = excluded.updated_at
-        where guilds.version = $19
+        where guilds.version = $20
         returning version"
     ))
     .bind(convert::to_bigint(settings.guild.get())?)
@@ -153,6 +154,7 @@ pub async fn save(
     .bind(settings.paused)
     .bind(settings.verified_links_only)
     .bind(channel(settings.report_channel)?)
+    .bind(settings.report_at_end.as_str())
     .bind(now)
     .bind(expected)
     .fetch_optional(connection)
@@ -198,6 +200,7 @@ fn read(row: &PgRow) -> Result<StoredGuild, Error> {
             paused: row.try_get("paused")?,
             verified_links_only: row.try_get("verified_links_only")?,
             report_channel: channel("report_channel_id")?,
+            report_at_end: convert::word(row.try_get("report_at_end")?, ReportAtEnd::parse)?,
         },
         version: row.try_get("version")?,
         updated_at: row.try_get("updated_at")?,

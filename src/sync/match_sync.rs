@@ -19,6 +19,7 @@ use crate::{
         job::{Claim, JobKey, Verdict},
         plan::{Action, Note, Outcome},
         record::{Obstacle, Record, Slot},
+        report::{Wish, wish},
     },
     faceit, metrics,
     store::{self, workers::WorkerId},
@@ -42,9 +43,12 @@ impl Sync {
         let result = match (claim.key.match_id(), claim.key.guild_id()) {
             (Some(id), _) => self.sync(worker, &claim, &id, &stop).await,
             (None, Some(guild)) => self.sync_guild(worker, &claim, guild, &stop).await,
-            (None, None) => Err(Cut::Failed {
-                why: format!("'{}' is no key of a match or a guild", claim.key),
-            }),
+            (None, None) => match claim.key.report_id() {
+                Some(id) => self.sync_report(worker, &claim, &id, &stop).await,
+                None => Err(Cut::Failed {
+                    why: format!("'{}' is no key of a match, a guild or a report", claim.key),
+                }),
+            },
         };
         match result {
             Ok(look_again) => Verdict::Done { look_again },
@@ -95,6 +99,7 @@ impl Sync {
             }
             if actions.is_empty() {
                 debug!(match_id = %id, look_again = ?look_again, notes = ?decision.notes, "nothing to do");
+                run.want_report(&wish(&state, &decision.notes)).await?;
                 break;
             }
             event = run.wave(&mut state, actions).await?;
@@ -198,6 +203,13 @@ impl Run<'_> {
             self.emptied = false;
         }
         Ok(())
+    }
+
+    /// Has the report's own job see to its message, when it should say something else now: nobody waits for it to be moved.
+    async fn want_report(&self, wish: &Wish) -> Result<(), Cut> {
+        let now = self.sync.sources.clock.now();
+        let mut conn = self.sync.sources.pool.acquire().await.map_err(store::Error::from)?;
+        Ok(store::match_reports::want(&mut conn, self.id, wish, now).await?)
     }
 
     /// Writes the record, if it changed and the key is still ours: a late owner must not write over his successor.

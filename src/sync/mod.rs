@@ -8,6 +8,7 @@ mod perform;
 mod preview;
 mod reading;
 mod recent;
+mod report_sync;
 mod sweep;
 mod turns;
 

@@ -19,6 +19,7 @@ mod openapi;
 mod outage;
 mod postgres;
 mod queue;
+mod reports;
 mod samples;
 mod scenarios;
 mod simulator;

@@ -106,6 +106,11 @@ const ROWS: &[(i64, &str)] = &[
         "insert into command_lists (application_id, guild_id, hash, told_at)
         values (7, 0, sha256('list'), '2026-11-21 18:00Z')",
     ),
+    (
+        61,
+        "insert into match_reports (match_id, wanted_channel_id, wanted, updated_at)
+        values ('1-a', 1013, 'all is well', '2026-11-21 18:00Z')",
+    ),
 ];
 
 async fn tables(c: &mut Connection) -> Vec<(String, i64)> {

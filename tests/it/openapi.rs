@@ -333,6 +333,7 @@ async fn every_call_of_ours() -> Vec<Exchange> {
         content: "Who is where",
         embeds: &embeds,
         components: &components,
+        nonce: Some("muster-1"),
     };
     let chat = channel(TEXT_CHANNEL);
     let direct = discord.direct_channel(nova).await.unwrap().unwrap();

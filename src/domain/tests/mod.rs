@@ -5,6 +5,6 @@ mod examples;
 mod guilds;
 mod properties;
 mod rooms;
-mod toy;
+pub(super) mod toy;
 mod voice;
 mod voice_properties;

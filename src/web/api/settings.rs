@@ -16,7 +16,7 @@ use crate::{
     domain::{
         Timestamp,
         ids::GuildId,
-        settings::{OpenWhen, ReturnTo, Settings},
+        settings::{OpenWhen, ReportAtEnd, ReturnTo, Settings},
     },
     store::{
         self, guild_changes,
@@ -70,9 +70,10 @@ pub struct SettingsBody {
     paused: bool,
     /// Links that nobody proved don't count.
     verified_links_only: bool,
-    /// A text channel for what the server's staff should know.
+    /// A text channel where the server's staff read of each running match who is missing, and why.
     #[schema(pattern = "^[1-9][0-9]{0,18}$")]
     report_channel: Option<String>,
+    report_at_end: ReportEnding,
 }
 
 /// When a running match gets its channels.
@@ -90,6 +91,15 @@ pub enum Returning {
     Before,
     Lobby,
     Stay,
+}
+
+/// What becomes of a match's report when the match is over.
+#[derive(Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportEnding {
+    #[default]
+    Delete,
+    Close,
 }
 
 /// Settings and their version.
@@ -131,6 +141,10 @@ impl From<&Settings> for SettingsBody {
             paused: settings.paused,
             verified_links_only: settings.verified_links_only,
             report_channel: settings.report_channel.map(|id| id.to_string()),
+            report_at_end: match settings.report_at_end {
+                ReportAtEnd::Delete => ReportEnding::Delete,
+                ReportAtEnd::Close => ReportEnding::Close,
+            },
         }
     }
 }
@@ -150,6 +164,10 @@ impl SettingsBody {
             Returning::Lobby => ReturnTo::Lobby,
             Returning::Stay => ReturnTo::Stay,
         };
+        let report_at_end = match self.report_at_end {
+            ReportEnding::Delete => ReportAtEnd::Delete,
+            ReportEnding::Close => ReportAtEnd::Close,
+        };
         for (key, text) in [
             ("category", self.category.clone().unwrap_or_default()),
             ("overflow", on(self.overflow)),
@@ -167,6 +185,7 @@ impl SettingsBody {
             ("paused", on(self.paused)),
             ("verified_links_only", on(self.verified_links_only)),
             ("report_channel", self.report_channel.clone().unwrap_or_default()),
+            ("report_at_end", report_at_end.as_str().to_owned()),
         ] {
             if let Err(why) = settings.set(key, &text) {
                 wrong.add(key, why);

@@ -6,7 +6,7 @@ use muster::{
     domain::{
         ids::{ChannelId, GuildId, RoleId},
         match_facts::Competition,
-        settings::{ClaimKind, OpenWhen, ReturnTo, Settings},
+        settings::{ClaimKind, OpenWhen, ReportAtEnd, ReturnTo, Settings},
     },
     store::{
         competitions::{claim, claimant, list, release},
@@ -50,6 +50,7 @@ fn odd(id: u64) -> Settings {
         paused: true,
         verified_links_only: true,
         report_channel: channel(14),
+        report_at_end: ReportAtEnd::Close,
     }
 }
 

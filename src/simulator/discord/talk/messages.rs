@@ -20,6 +20,9 @@ use crate::simulator::{
     exchange::{Answer, Call},
 };
 
+/// "The past few minutes" in which an enforced nonce is looked for (API reference, *Create Message*).
+const NONCE_HOLDS: Duration = Duration::from_secs(300);
+
 impl Talk {
     pub(super) fn open_direct(&mut self, world: &mut Discord, call: &Call, now: Duration) -> Result<Answer, Refusal> {
         let body = body::read(call)?;
@@ -69,16 +72,39 @@ impl Talk {
         let body = body::read(call)?;
         body::check(&body)?;
         body::check_not_empty(&body)?;
+        let nonce = match &body["nonce"] {
+            Value::Null => None,
+            Value::String(text) if text.chars().count() > 25 => {
+                return Err(Refusal::field(
+                    "nonce",
+                    "BASE_TYPE_MAX_LENGTH",
+                    "Must be 25 or fewer in length.",
+                ));
+            }
+            Value::String(text) => Some(text.clone()),
+            number => Some(number.to_string()),
+        };
+        let nonce = nonce.filter(|_| body["enforce_nonce"] == true);
+        let author = world.caller;
+        let same = |post: &&Post| post.nonce == nonce && post.author == author && now < post.at + NONCE_HOLDS;
+        if nonce.is_some()
+            && let Some(post) = self.posts.iter().find(same)
+        {
+            return Ok(Answer::json(StatusCode::OK, &message(post, world)));
+        }
         let post = Post {
             id: world.mint.mint(now),
             channel_id: channel,
-            author: world.caller,
+            author,
             to,
             content: body["content"].as_str().unwrap_or_default().to_owned(),
             embeds: body["embeds"].clone(),
             components: body["components"].clone(),
+            allowed_mentions: body["allowed_mentions"].clone(),
             edits: 0,
             deleted: false,
+            nonce,
+            at: now,
         };
         let answer = Answer::json(StatusCode::OK, &message(&post, world));
         self.posts.push(post);

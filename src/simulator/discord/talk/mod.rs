@@ -56,8 +56,14 @@ pub struct Post {
     pub content: String,
     pub embeds: Value,
     pub components: Value,
+    /// Whom it may ping, as it was posted; null: everybody whom it names.
+    pub allowed_mentions: Value,
     pub edits: u32,
     pub deleted: bool,
+    /// What the client named it, when it was to be taken once only.
+    pub nonce: Option<String>,
+    #[serde(skip)]
+    at: Duration,
 }
 
 impl Talk {
@@ -82,6 +88,11 @@ impl Talk {
     /// Everything posted, the oldest first.
     pub(in crate::simulator) fn posts(&self) -> Vec<Post> {
         self.posts.clone()
+    }
+
+    pub(in crate::simulator) fn delete_post(&mut self, id: Snowflake) {
+        let posts = self.posts.iter_mut().filter(|post| post.id == id);
+        posts.for_each(|post| post.deleted = true);
     }
 
     /// Answers what belongs here.

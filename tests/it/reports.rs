@@ -1,0 +1,244 @@
+//! The message that staff read about a running match: posted once, kept right, taken away at the end, and never in the way of a move.
+
+use std::time::Duration;
+
+use muster::{
+    domain::settings::Settings,
+    simulator::{Cut, Fault, Post},
+    store::guilds,
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    bodies::{Match, game},
+    bot::{BAR, Bot, LOBBY, world},
+};
+
+const ID: &str = "1-5eed0000-0007";
+const REPORTS: &str = "1013";
+const OTHER: &str = "1014";
+/// View Channel, Send Messages.
+const WRITE: &str = "3072";
+/// Longer than a message rests between two changes.
+const SOON: Duration = Duration::from_secs(15);
+
+fn a_match() -> Match {
+    game(ID, "READY", &["nova", "rex"], &["ada", "bo"])
+}
+
+/// The usual world with two text channels that the bot may write into.
+fn with_text() -> Value {
+    let mut world = world();
+    let may = json!([{ "id": crate::support::bot::BOT, "type": 1, "allow": WRITE, "deny": "0" }]);
+    world["guilds"][0]["text_channels"] = json!([
+        { "id": REPORTS, "name": "staff", "permission_overwrites": may },
+        { "id": OTHER, "name": "others", "permission_overwrites": may },
+    ]);
+    world
+}
+
+async fn set(bot: &Bot, change: impl FnOnce(&mut Settings)) {
+    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
+    let stored = guilds::load(&mut conn, bot.config.guild.id.unwrap()).await.unwrap();
+    let version = stored.as_ref().map(|stored| stored.version);
+    let mut settings = stored.map_or_else(|| bot.config.guild.settings().unwrap(), |stored| stored.settings);
+    change(&mut settings);
+    guilds::save(&mut conn, &settings, version, bot.clock.now())
+        .await
+        .unwrap();
+}
+
+async fn start(linked: &[&str]) -> Bot {
+    start_in(with_text(), linked).await
+}
+
+async fn start_in(world: Value, linked: &[&str]) -> Bot {
+    let bot = Bot::start_in(world, linked).await;
+    set(&bot, |settings| settings.report_channel = REPORTS.parse().ok()).await;
+    bot
+}
+
+/// What can be read in a channel.
+fn said(bot: &Bot, channel: &str) -> Vec<Post> {
+    let posts = bot.simulator.posts().into_iter();
+    posts
+        .filter(|post| post.channel_id.to_string() == channel && !post.deleted)
+        .collect()
+}
+
+async fn over(bot: &Bot) {
+    bot.play(&a_match().status("FINISHED"), "match_status_finished", 9)
+        .await;
+    bot.advance(Duration::from_secs(3600)).await;
+}
+
+#[tokio::test]
+async fn staff_read_once_who_is_missing_and_why_and_the_message_goes_at_the_end() {
+    let bot = start(&["nova", "rex", "ada"]).await;
+    bot.run("ada", "optout").await;
+    bot.disconnect("rex");
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    let [post] = &said(&bot, REPORTS)[..] else {
+        panic!("{:?}", bot.simulator.posts())
+    };
+    let lines: Vec<_> = post.content.lines().skip(1).collect();
+    assert_eq!(
+        lines,
+        [
+            "Not linked (they type `/link`): Bo",
+            "Not in voice: Rex",
+            "Opted out: Ada"
+        ]
+    );
+    assert!(post.content.contains("/room/1-5eed0000-0007"), "{}", post.content);
+    assert_eq!(post.allowed_mentions, json!({ "parse": [] }), "nobody is pinged");
+    over(&bot).await;
+    assert_eq!(said(&bot, REPORTS).len(), 0);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn it_is_changed_not_repeated_and_not_every_moment() {
+    let bot = start(&["nova", "rex", "ada", "bo"]).await;
+    for name in ["rex", "ada"] {
+        bot.disconnect(name);
+    }
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    for name in ["rex", "ada"] {
+        bot.connect(name, LOBBY);
+        bot.settle().await;
+    }
+    assert_eq!(said(&bot, REPORTS)[0].edits, 0, "it rests for a while");
+    bot.advance(SOON).await;
+    let posts = said(&bot, REPORTS);
+    assert_eq!((posts.len(), posts[0].edits), (1, 1));
+    assert!(
+        posts[0].content.ends_with("Everybody is in his channel."),
+        "{}",
+        posts[0].content
+    );
+    bot.advance(Duration::from_secs(300)).await;
+    assert_eq!(said(&bot, REPORTS)[0].edits, 1, "nothing is new");
+    over(&bot).await;
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn it_can_stay_and_say_that_the_match_is_over() {
+    let bot = start(&["nova"]).await;
+    set(&bot, |settings| settings.set("report_at_end", "close").unwrap()).await;
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    over(&bot).await;
+    let [post] = &said(&bot, REPORTS)[..] else { panic!() };
+    assert!(post.content.ends_with("It is over."), "{}", post.content);
+    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
+    let id = muster::domain::ids::MatchId::new(ID);
+    let left = muster::store::match_reports::load(&mut conn, &id).await.unwrap();
+    assert_eq!(left, None, "nothing is remembered of it");
+    drop(conn);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_is_lost_is_no_second_message() {
+    let bot = start(&["nova"]).await;
+    let lost = Fault {
+        method: Some("POST".to_owned()),
+        path: "/channels/1013/messages".to_owned(),
+        drop: Some(Cut::After),
+        ..Fault::default()
+    };
+    bot.simulator.fault(lost).unwrap();
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    bot.advance(SOON).await;
+    assert_eq!(said(&bot, REPORTS).len(), 1);
+    let posts = bot
+        .calls()
+        .iter()
+        .filter(|call| call.starts_with("POST") && call.contains("/channels/1013/messages "))
+        .count();
+    assert_eq!(posts, 2, "{:?}", bot.calls());
+    over(&bot).await;
+    assert_eq!(said(&bot, REPORTS).len(), 0);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_message_that_staff_delete_is_not_posted_again() {
+    let bot = start(&["nova", "rex"]).await;
+    bot.disconnect("rex");
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    bot.simulator
+        .delete_post(&said(&bot, REPORTS)[0].id.to_string())
+        .unwrap();
+    bot.connect("rex", BAR);
+    bot.advance(SOON).await;
+    bot.disconnect("rex");
+    bot.advance(SOON).await;
+    assert_eq!(said(&bot, REPORTS).len(), 0);
+    over(&bot).await;
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn without_permission_the_players_are_moved_all_the_same_and_it_is_tried_again_later() {
+    let mut world = with_text();
+    world["guilds"][0]["text_channels"][0]["permission_overwrites"] = json!([]);
+    let bot = start_in(world, &["nova"]).await;
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    assert_eq!(bot.seat("nova").as_deref(), Some("match-5eed0000-faction1"));
+    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
+    let id = muster::domain::ids::MatchId::new(ID);
+    let stored = muster::store::match_reports::load(&mut conn, &id)
+        .await
+        .unwrap()
+        .unwrap();
+    drop(conn);
+    let (why, _) = stored.report.blocked.expect("it is refused");
+    assert!(why.contains("Send Messages"), "{why}");
+    let tries = || {
+        bot.calls()
+            .iter()
+            .filter(|call| call.contains("/channels/1013/messages"))
+            .count()
+    };
+    bot.advance(Duration::from_secs(60)).await;
+    assert_eq!(tries(), 1, "it is not tried all the time");
+    set(&bot, |settings| settings.report_channel = OTHER.parse().ok()).await;
+    bot.advance(Duration::from_secs(60)).await;
+    assert_eq!(said(&bot, OTHER).len(), 1, "another channel is tried at once");
+    over(&bot).await;
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn it_moves_with_the_setting_and_goes_with_it() {
+    let bot = start(&["nova"]).await;
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    assert_eq!(said(&bot, REPORTS).len(), 1);
+    set(&bot, |settings| settings.report_channel = OTHER.parse().ok()).await;
+    bot.advance(Duration::from_secs(61)).await;
+    assert_eq!((said(&bot, REPORTS).len(), said(&bot, OTHER).len()), (0, 1));
+    set(&bot, |settings| settings.report_channel = None).await;
+    bot.advance(Duration::from_secs(61)).await;
+    assert_eq!(said(&bot, OTHER).len(), 0);
+    over(&bot).await;
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn while_the_server_is_paused_nothing_is_written() {
+    let bot = start(&["nova", "rex"]).await;
+    bot.disconnect("rex");
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    set(&bot, |settings| settings.paused = true).await;
+    bot.connect("rex", LOBBY);
+    bot.advance(Duration::from_secs(120)).await;
+    assert_eq!(said(&bot, REPORTS)[0].edits, 0);
+    set(&bot, |settings| settings.paused = false).await;
+    bot.advance(Duration::from_secs(120)).await;
+    bot.advance(SOON).await;
+    assert_eq!(said(&bot, REPORTS)[0].edits, 1);
+    over(&bot).await;
+    bot.finish().await;
+}
