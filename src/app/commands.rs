@@ -1,6 +1,6 @@
 //! Wires the slash commands: what they work with, the two ways they come by, and telling Discord of them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::sync::mpsc;
@@ -14,6 +14,9 @@ use crate::{
     web::interactions::Interactions,
 };
 
+/// How long to wait before Discord is told of the commands again, when it could not be.
+const ENROL_AGAIN_AFTER: Duration = Duration::from_secs(60);
+
 impl App {
     pub(super) fn commands(&self, config: &Config, clock: &Clock) -> Commands {
         let pool = &self.sync.sources.pool;
@@ -22,6 +25,7 @@ impl App {
             clock.clone(),
             self.sync.discord.clone(),
             config.commands_guild,
+            ENROL_AGAIN_AFTER,
             self.stop.clone(),
         ));
         Commands::new(Services {
@@ -38,6 +42,13 @@ impl App {
                 Arc::new(move |id| {
                     let sync = sync.clone();
                     async move { sync.known(&id).await }.boxed()
+                })
+            },
+            plan: {
+                let sources = self.sync.sources.clone();
+                Arc::new(move |id| {
+                    let sources = sources.clone();
+                    async move { Ok(sources.preview(&id, None).await?.to_string()) }.boxed()
                 })
             },
             tasks: self.tasks.clone(),

@@ -1,20 +1,21 @@
 //! What somebody asked, read from Discord's JSON: only the fields that are used, so that nothing else in it can spoil it.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::Deserialize;
 use serde_json::Value;
 use twilight_model::{
     application::interaction::application_command::CommandData,
+    guild::Permissions,
     id::{
         Id,
-        marker::{ApplicationMarker, GuildMarker, InteractionMarker, UserMarker},
+        marker::{ApplicationMarker, GuildMarker, InteractionMarker, RoleMarker, UserMarker},
     },
 };
 
 use crate::{
     commands::words::Language,
-    domain::ids::{GuildId, UserId},
+    domain::ids::{GuildId, RoleId, UserId},
 };
 
 /// An interaction: what was asked, by whom, and how to answer it. Who it is comes from Discord, never from a button.
@@ -30,6 +31,9 @@ pub struct Asked {
     pub name: String,
     /// None in a direct message.
     pub guild: Option<GuildId>,
+    /// What he may do there, as Discord says; an owner may do everything. Nothing in a direct message.
+    pub permissions: Permissions,
+    pub roles: BTreeSet<RoleId>,
     pub language: Language,
 }
 
@@ -82,6 +86,9 @@ struct Wire {
 #[derive(Deserialize)]
 struct Member {
     user: User,
+    permissions: Option<Permissions>,
+    #[serde(default)]
+    roles: Vec<Id<RoleMarker>>,
 }
 
 #[derive(Deserialize)]
@@ -115,7 +122,15 @@ impl Asked {
             4 => What::Typing(serde_json::from_value(wire.data)?),
             _ => What::Other,
         };
-        let user = wire.member.map(|member| member.user).or(wire.user);
+        let (mut permissions, mut roles) = (Permissions::empty(), BTreeSet::new());
+        let user = match wire.member {
+            Some(member) => {
+                permissions = member.permissions.unwrap_or(permissions);
+                roles.extend(member.roles.iter().filter_map(|role| RoleId::new(role.get())));
+                Some(member.user)
+            }
+            None => wire.user,
+        };
         // Discord's own ping comes from nobody.
         let (user, name) = match user {
             Some(user) => (user.id.get(), user.global_name.unwrap_or(user.username)),
@@ -131,6 +146,8 @@ impl Asked {
             user: UserId::new(user).ok_or_else(zero)?,
             name,
             guild: wire.guild_id.and_then(|guild| GuildId::new(guild.get())),
+            permissions,
+            roles,
             language: Language::of(wire.locale.as_deref()),
         })
     }

@@ -6,8 +6,8 @@ use twilight_model::application::{command::Command, interaction::application_com
 
 use crate::commands::{
     answer::Reply, asked::What, connections::Connections, context::Context, erase::Erase, export::Export, link::Link,
-    my_match::MyMatch, optin::OptIn, optout::OptOut, register::Register, trouble::Trouble, unlink::Unlink,
-    verify::Verify,
+    muster::Muster, my_match::MyMatch, optin::OptIn, optout::OptOut, register::Register, trouble::Trouble,
+    unlink::Unlink, verify::Verify,
 };
 
 /// All commands, as Discord is to list them.
@@ -23,6 +23,7 @@ pub(super) fn definitions() -> Vec<Command> {
         OptIn::create_command(),
         Export::create_command(),
         Erase::create_command(),
+        Muster::create_command(),
     ];
     all.into_iter().map(Command::from).collect()
 }
@@ -49,6 +50,7 @@ async fn run(context: &Context, data: &CommandData) -> Result<Reply, Trouble> {
         OptIn::NAME => OptIn::run(context).await,
         Export::NAME => Export::run(context).await,
         Erase::NAME => Erase::run(context).await,
+        Muster::NAME => Muster::run(context, given()).await,
         _ => Err(Trouble::Obsolete),
     }
 }
@@ -61,6 +63,7 @@ async fn press(context: &Context, id: &str) -> Result<Reply, Trouble> {
         Unlink::NAME => Unlink::press(context, rest).await,
         MyMatch::NAME => MyMatch::press(context, rest).await,
         Erase::NAME => Erase::press(context).await,
+        Muster::NAME => Muster::press(context, rest).await,
         _ => Err(Trouble::Obsolete),
     }
 }
@@ -68,7 +71,8 @@ async fn press(context: &Context, id: &str) -> Result<Reply, Trouble> {
 /// What somebody who is typing may mean: what he sees, and what the command gets.
 pub(super) async fn suggest(context: &Context, data: &CommandData) -> Vec<(String, String)> {
     match data.name.as_str() {
-        Register::NAME => Register::suggest(context, data).await,
+        Register::NAME => Register::suggest(context, &data.options).await,
+        Muster::NAME => Muster::suggest(context, &data.options).await,
         _ => Vec::new(),
     }
 }

@@ -1,7 +1,5 @@
 //! What every command has at hand: who asked, and the services, with the few steps that many of them take.
 
-use std::sync::Arc;
-
 use crate::{
     commands::{Commands, Services, asked::Asked, limit::Counted, trouble::Trouble, words::Language},
     domain::{
@@ -56,7 +54,9 @@ impl Context {
     }
 
     /// Makes it last, and has whatever it booked looked at at once.
-    pub async fn commit(&self, transaction: store::Transaction) -> Result<(), Trouble> {
+    pub async fn commit(&self, mut transaction: store::Transaction) -> Result<(), Trouble> {
+        // The process that works is not always the one that was asked.
+        store::listener::notify(&mut transaction).await?;
         transaction.commit().await.map_err(store::Error::from)?;
         self.services().wake.notify_one();
         Ok(())
@@ -78,13 +78,28 @@ impl Context {
     }
 
     /// A guild's settings: its own, else those of the environment, else what every guild starts with.
-    pub async fn settings(&self, guild: GuildId) -> Result<Arc<Settings>, Trouble> {
+    pub async fn settings(&self, guild: GuildId) -> Result<Settings, Trouble> {
         let mut connection = self.connection().await?;
-        if let Some(stored) = store::guilds::load(&mut connection, guild).await? {
-            return Ok(Arc::new(stored.settings));
+        Ok(self.settings_with_version(&mut connection, guild).await?.0)
+    }
+
+    /// The same for whoever changes them; no version when nothing is stored.
+    pub async fn settings_with_version(
+        &self,
+        connection: &mut store::Connection,
+        guild: GuildId,
+    ) -> Result<(Settings, Option<i64>), Trouble> {
+        if let Some(stored) = store::guilds::load(connection, guild).await? {
+            return Ok((stored.settings, Some(stored.version)));
         }
         let default = self.services().default_guild.as_ref();
         let default = default.filter(|settings| settings.guild == guild);
-        Ok(default.cloned().unwrap_or_else(|| Arc::new(Settings::new(guild))))
+        let settings = default.map_or_else(|| Settings::new(guild), |settings| Settings::clone(settings));
+        Ok((settings, None))
+    }
+
+    /// Whether somebody is in a guild, as Discord says now.
+    pub async fn is_member(&self, guild: GuildId, user: UserId) -> Result<bool, Trouble> {
+        Ok(self.services().discord.roles_of(guild, user).await?.is_some())
     }
 }

@@ -16,9 +16,6 @@ use crate::{
     store::{self, command_lists},
 };
 
-/// How long to wait before the next try.
-const AGAIN_AFTER: Duration = Duration::from_secs(60);
-
 /// Why Discord does not have the list.
 #[derive(Debug, thiserror::Error)]
 enum Error {
@@ -28,12 +25,13 @@ enum Error {
     Discord(#[from] discord::Error),
 }
 
-/// Tries until Discord has them, or nothing but another start can help. `guild`: only there, and at once; for development.
+/// Tries until Discord has them, with this pause, or nothing but another start can help. `guild`: only there, and at once; for development.
 pub async fn enrol(
     pool: store::Pool,
     clock: Clock,
     discord: discord::Client,
     guild: Option<GuildId>,
+    again_after: Duration,
     stop: CancellationToken,
 ) {
     let commands = book::definitions();
@@ -51,10 +49,10 @@ pub async fn enrol(
                 return warn!(%error, "Discord does not take the commands");
             }
             Err(error) => {
-                warn!(%error, "Discord could not be told of the commands; the next try is in {} s", AGAIN_AFTER.as_secs());
+                warn!(%error, "Discord could not be told of the commands; the next try is in {} s", again_after.as_secs());
             }
         }
-        if stop.run_until_cancelled(sleep(AGAIN_AFTER)).await.is_none() {
+        if stop.run_until_cancelled(sleep(again_after)).await.is_none() {
             return;
         }
     }

@@ -25,6 +25,8 @@ pub enum Counted {
     Move,
     /// Reads or rewrites much of the database.
     Data,
+    /// Does something as staff.
+    Staff,
 }
 
 impl Counted {
@@ -36,6 +38,7 @@ impl Counted {
             Self::Verify => (3, 60),
             Self::Move => (5, 10),
             Self::Data => (3, 120),
+            Self::Staff => (30, 3),
         };
         let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         Quota::with_period(Duration::from_secs(seconds))
@@ -50,6 +53,7 @@ pub(super) struct Limits {
     verify: DefaultKeyedRateLimiter<UserId>,
     moves: DefaultKeyedRateLimiter<UserId>,
     data: DefaultKeyedRateLimiter<UserId>,
+    staff: DefaultKeyedRateLimiter<UserId>,
     suggestions: DefaultDirectRateLimiter,
 }
 
@@ -62,6 +66,7 @@ impl Default for Limits {
             verify: of(Counted::Verify),
             moves: of(Counted::Move),
             data: of(Counted::Data),
+            staff: of(Counted::Staff),
             // Matches need FACEIT's calls more than people who type.
             suggestions: RateLimiter::direct(Quota::per_second(NonZeroU32::MIN).allow_burst(TWO)),
         }
@@ -79,6 +84,7 @@ impl Limits {
             Counted::Verify => &self.verify,
             Counted::Move => &self.moves,
             Counted::Data => &self.data,
+            Counted::Staff => &self.staff,
         };
         if limiter.len() > REMEMBERED {
             limiter.retain_recent();

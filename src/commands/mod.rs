@@ -11,11 +11,13 @@ mod erase;
 mod export;
 mod limit;
 mod link;
+mod muster;
 mod my_match;
 mod optin;
 mod optout;
 mod register;
 mod trouble;
+mod typing;
 mod unlink;
 mod verify;
 mod why_not;
@@ -81,11 +83,16 @@ pub struct Services {
     pub tell: Arc<dyn Fn(UserId, String) + Send + Sync>,
     /// A match as it is known, with who sits where; FACEIT is not asked.
     pub look: Look,
+    /// The plan for a match, as `muster plan` prints it; FACEIT is asked.
+    pub plan: Plan,
     pub tasks: TaskTracker,
 }
 
 /// Gives what is known of a match, if anything is.
 pub type Look = Arc<dyn Fn(MatchId) -> BoxFuture<'static, Result<Option<State>, store::Error>> + Send + Sync>;
+
+/// Gives the plan for a match, for people.
+pub type Plan = Arc<dyn Fn(MatchId) -> BoxFuture<'static, Result<String, store::Error>> + Send + Sync>;
 
 /// Takes interactions. Clones share it.
 #[derive(Clone)]

@@ -2,8 +2,7 @@
 
 use twilight_interactions::command::{CommandInputData, CommandModel, CreateCommand};
 use twilight_model::{
-    application::interaction::application_command::{CommandData, CommandOptionValue},
-    channel::message::component::ButtonStyle,
+    application::interaction::application_command::CommandDataOption, channel::message::component::ButtonStyle,
 };
 
 use crate::{
@@ -12,6 +11,7 @@ use crate::{
         context::Context,
         limit::Counted,
         trouble::Trouble,
+        typing::focused,
         words::{Language, described, plain, say},
     },
     domain::ids::PlayerId,
@@ -73,18 +73,22 @@ impl Register {
     }
 
     /// Names like what he has typed so far.
-    pub async fn suggest(context: &Context, data: &CommandData) -> Vec<(String, String)> {
-        let typed = data.options.iter().find_map(|option| match &option.value {
-            CommandOptionValue::Focused(text, _) => Some(text.trim()),
-            _ => None,
-        });
-        let Some(typed) = typed.filter(|typed| typed.chars().count() >= SHORTEST && context.may_suggest()) else {
-            return Vec::new();
-        };
-        let found = context.services().faceit.search_players(typed).await;
-        let found = found.unwrap_or_default().into_iter();
-        found.map(|profile| (title(&profile), profile.nickname)).collect()
+    pub async fn suggest(context: &Context, options: &[CommandDataOption]) -> Vec<(String, String)> {
+        match focused(options) {
+            Some((_, typed)) => names_like(context, typed).await,
+            None => Vec::new(),
+        }
     }
+}
+
+/// Players of FACEIT with such a name: what is shown, and the name itself.
+pub(super) async fn names_like(context: &Context, typed: &str) -> Vec<(String, String)> {
+    if typed.chars().count() < SHORTEST || !context.may_suggest() {
+        return Vec::new();
+    }
+    let found = context.services().faceit.search_players(typed).await;
+    let found = found.unwrap_or_default().into_iter();
+    found.map(|profile| (title(&profile), profile.nickname)).collect()
 }
 
 /// Only for those whose server takes names that nobody proved.

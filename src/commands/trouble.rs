@@ -6,7 +6,7 @@ use tracing::{error, warn};
 
 use crate::{
     commands::words::{Language, say},
-    faceit, store,
+    discord, faceit, store,
 };
 
 /// What went wrong, by who can help.
@@ -20,6 +20,7 @@ pub enum Trouble {
     Obsolete,
     Database(store::Error),
     Faceit(faceit::error::Error),
+    Discord(discord::Error),
     TooSlow,
     /// A mistake of ours.
     Broken(String),
@@ -34,6 +35,12 @@ impl From<store::Error> for Trouble {
 impl From<faceit::error::Error> for Trouble {
     fn from(error: faceit::error::Error) -> Self {
         Self::Faceit(error)
+    }
+}
+
+impl From<discord::Error> for Trouble {
+    fn from(error: discord::Error) -> Self {
+        Self::Discord(error)
     }
 }
 
@@ -79,6 +86,14 @@ impl Trouble {
                     German: "FACEIT antwortet gerade nicht; es ist nichts geschehen. Versuche es in einer Minute noch einmal."
                 )
             }
+            Self::Discord(error @ (discord::Error::Busy { .. } | discord::Error::Unavailable { .. })) => {
+                warn!(asked, %error, "a command could not be carried out");
+                say!(
+                    language,
+                    "Discord did not answer Muster's question, so nothing was done. Try again in a minute.",
+                    German: "Discord hat Musters Frage nicht beantwortet; es ist nichts geschehen. Versuche es in einer Minute noch einmal."
+                )
+            }
             Self::TooSlow => {
                 warn!(asked, "a command took too long and was broken off");
                 say!(
@@ -100,6 +115,7 @@ impl Trouble {
             }
             Self::Database(error) => broken(language, asked, &error.to_string()),
             Self::Faceit(error) => broken(language, asked, &error.to_string()),
+            Self::Discord(error) => broken(language, asked, &error.to_string()),
             Self::Broken(why) => broken(language, asked, &why),
         }
     }

@@ -135,6 +135,11 @@ fn of_him(language: Language, state: &State, note: &Note, own: Faction, nickname
                 German: "Das Match ist vorbei; seine Kanäle verschwinden <t:{until}:R>."
             ))
         }
+        Note::TakenDown => fixed(say!(
+            language,
+            "The staff has closed this match's channels.",
+            German: "Das Team hat die Kanäle dieses Matches geschlossen."
+        )),
         Note::Expired | Note::Closed => fixed(say!(language, "The match is over.", German: "Das Match ist vorbei.")),
         Note::Paused => fixed(say!(
             language,

@@ -80,10 +80,13 @@ fn unclaimed(record: &mut Record, now: Timestamp, decision: &mut Decision) {
     decision.look_again = record.closed_at.is_none().then(|| now + LOOK_AT_UNCLAIMED);
 }
 
-/// Ends a life that outlasted the hard age: a match that FACEIT forgot must not keep its channels for ever.
+/// Ends a life that outlasted the hard age, for a match that FACEIT forgot must not keep its channels for ever, and one that staff had taken down.
 fn expire(state: &mut State, settings: &Settings, now: Timestamp) {
     let record = &mut state.record;
     if record.live_since.is_some_and(|since| now >= since + settings.max_age) {
+        record.ended_at.get_or_insert(now);
+    }
+    if record.is_taken_down() {
         record.ended_at.get_or_insert(now);
     }
 }

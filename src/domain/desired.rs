@@ -45,7 +45,7 @@ pub fn desired(state: &State, settings: &Settings, now: Timestamp) -> Desired {
     let record = &state.record;
     if let Some(ended) = record.ended_at {
         let until = ended + settings.grace;
-        return if now < until && !record.slots.is_empty() {
+        return if now < until && !record.slots.is_empty() && !record.is_taken_down() {
             Desired::Keep { until }
         } else {
             Desired::Nothing

@@ -9,6 +9,7 @@ pub mod guild;
 pub mod ids;
 pub mod job;
 pub mod match_facts;
+pub mod note;
 mod parking;
 mod placing;
 pub mod plan;

@@ -25,6 +25,8 @@ pub struct Record {
     pub ended_at: Option<Timestamp>,
     /// When nothing was left to do; None while the match is open. Only a new reading opens it again.
     pub closed_at: Option<Timestamp>,
+    /// When staff last asked to have it taken down. Written by whoever asks, never by a decision.
+    pub teardown_at: Option<Timestamp>,
     pub demo_urls: BTreeSet<String>,
     /// The channels that exist, may exist or were refused, one per faction.
     pub slots: BTreeMap<Faction, Slot>,
@@ -44,10 +46,17 @@ impl Record {
             live_since: None,
             ended_at: None,
             closed_at: None,
+            teardown_at: None,
             demo_urls: BTreeSet::new(),
             slots: BTreeMap::new(),
             members: BTreeMap::new(),
         }
+    }
+
+    /// Whether staff had the match taken down in its current life.
+    pub fn is_taken_down(&self) -> bool {
+        let asked = self.teardown_at.zip(self.live_since);
+        asked.is_some_and(|(asked, since)| asked >= since)
     }
 
     /// Whether a channel is one of this match's.

@@ -53,6 +53,11 @@ pub fn category_name(template: &str, category: &str, number: u32) -> String {
     presentable(&name(&category.chars().take(shorter).collect::<String>()))
 }
 
+/// `1 channel`, `2 channels`.
+pub fn several(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A moment for people: `2026-11-21 17:04:05 UTC`.
 pub fn stamp(at: Timestamp) -> String {
     let (hour, minute, second) = at.to_hms();

@@ -21,7 +21,9 @@ pub(super) fn tear_down(state: &mut State, settings: &Settings, now: Timestamp, 
         .facts
         .as_ref()
         .is_some_and(|facts| facts.status.phase() == Phase::Running);
-    if expired {
+    if state.record.is_taken_down() {
+        decision.notes.push(Note::TakenDown);
+    } else if expired {
         decision.notes.push(Note::Expired);
     }
     state.record.slots.retain(|_, slot| slot.may_exist());

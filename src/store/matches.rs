@@ -5,14 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{Row, types::Json};
 
 use crate::{
-    domain::{Timestamp, ids::MatchId, match_facts::MatchFacts, record::Record},
+    domain::{
+        Timestamp,
+        ids::{GuildId, MatchId},
+        match_facts::MatchFacts,
+        record::Record,
+    },
     store::{Connection, Error, convert, storable},
 };
 
 /// The match without its slots and members.
 pub(super) async fn load(connection: &mut Connection, id: &MatchId) -> Result<Option<Record>, Error> {
     let row = sqlx::query(
-        "select guild_id, facts, last_version, first_seen_at, live_since, ended_at, closed_at, demo_urls
+        "select guild_id, facts, last_version, first_seen_at, live_since, ended_at, closed_at, demo_urls, teardown_at
         from matches where match_id = $1",
     )
     .bind(id.as_str())
@@ -31,13 +36,49 @@ pub(super) async fn load(connection: &mut Connection, id: &MatchId) -> Result<Op
         live_since: row.try_get("live_since")?,
         ended_at: row.try_get("ended_at")?,
         closed_at: row.try_get("closed_at")?,
+        teardown_at: row.try_get("teardown_at")?,
         demo_urls: BTreeSet::from_iter(demo_urls),
         slots: BTreeMap::new(),
         members: BTreeMap::new(),
     }))
 }
 
-/// Adds or updates the match; a row that says the same already stays untouched.
+/// Whether a match is that guild's.
+pub async fn is_of(connection: &mut Connection, guild: GuildId, id: &MatchId) -> Result<bool, Error> {
+    let found = sqlx::query("select from matches where match_id = $1 and guild_id = $2")
+        .bind(id.as_str())
+        .bind(convert::to_bigint(guild.get())?)
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Open matches of a guild, those that were heard of last first.
+pub async fn open_in(
+    connection: &mut Connection,
+    guild: GuildId,
+    limit: i64,
+) -> Result<Vec<(MatchId, Option<MatchFacts>)>, Error> {
+    let rows = sqlx::query(
+        "select match_id, facts from matches where guild_id = $1 and closed_at is null
+        order by first_seen_at desc, match_id limit $2",
+    )
+    .bind(convert::to_bigint(guild.get())?)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let facts: Option<Json<MatchFacts>> = row.try_get("facts")?;
+            Ok((
+                MatchId::new(row.try_get::<String, _>("match_id")?),
+                facts.map(|Json(facts)| facts),
+            ))
+        })
+        .collect()
+}
+
+/// Adds or updates the match, but for what staff asks of it; a row that says the same already stays untouched.
 pub(super) async fn save(connection: &mut Connection, record: &Record, now: Timestamp) -> Result<(), Error> {
     sqlx::query(
         "insert into matches (match_id, guild_id, status, facts, last_version, first_seen_at, live_since, ended_at, closed_at,

@@ -22,6 +22,7 @@ pub mod linking;
 pub mod links;
 pub mod listener;
 pub mod match_members;
+pub mod match_orders;
 pub mod match_reports;
 pub mod matches;
 pub mod overflow_categories;

@@ -4,6 +4,7 @@ mod arrival;
 mod linking;
 mod my_match;
 mod oneself;
+mod staff;
 
 use muster::{
     simulator::Fault,

@@ -324,6 +324,44 @@ fn a_match_past_the_hard_age_is_torn_down_though_faceit_says_it_runs() {
 }
 
 #[test]
+fn what_staff_takes_down_goes_without_grace_and_stays_away_unless_faceit_runs_it_again() {
+    let (mut state, mut toy) = standing();
+    let ready = || api(facts(Status::Ready, &[11, 12], &[21, 22]));
+    state.record.teardown_at = Some(at(10));
+    let decision = go(&mut state, &mut toy, ready(), 10);
+    assert!(toy.made().is_empty());
+    assert_eq!(decision.notes, [Note::TakenDown, Note::Closed]);
+    assert_eq!(decision.look_again, None);
+    go(
+        &mut state,
+        &mut toy,
+        api(facts(Status::Ongoing, &[11, 12], &[21, 22])),
+        300,
+    );
+    assert!(toy.made().is_empty());
+
+    go(
+        &mut state,
+        &mut toy,
+        api(facts(Status::Cancelled, &[11, 12], &[21, 22])),
+        400,
+    );
+    go(&mut state, &mut toy, ready(), 500);
+    assert_eq!(toy.made(), [ONE, TWO]);
+}
+
+#[test]
+fn staff_cuts_a_grace_period_short() {
+    let (mut state, mut toy) = standing();
+    let finished = || api(facts(Status::Finished, &[11, 12], &[21, 22]));
+    go(&mut state, &mut toy, finished(), 10);
+    assert_eq!(toy.made(), [ONE, TWO]);
+    state.record.teardown_at = Some(at(11));
+    go(&mut state, &mut toy, finished(), 11);
+    assert!(toy.made().is_empty());
+}
+
+#[test]
 fn a_create_without_an_answer_is_looked_for_before_anything_is_created_again() {
     let (mut state, mut toy) = (state([11, 21]), Toy::new([11, 21]));
     let mut lost = [Luck::LostAfter, Luck::LostBefore].into_iter();

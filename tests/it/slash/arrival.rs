@@ -1,17 +1,22 @@
 //! How commands arrive: signed or not, in time or not, twice, from nowhere; and how Discord learns which there are.
 
+use std::time::Duration;
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use muster::{
+    app::App,
+    commands::enrol,
     simulator::{Ask, Signature},
     store::command_lists,
 };
 use reqwest::Response;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::{bot, fault, link_of};
 use crate::support::{
     asker::{Shown, pressed, typed},
-    bot::{BOT, Bot, GUILD, member, world},
+    bot::{BOT, Bot, GUILD, member, metrics, world},
     database::eventually,
 };
 
@@ -280,6 +285,48 @@ fn told(bot: &Bot) -> usize {
     journal
         .filter(|entry| entry.method == "PUT" && entry.path.ends_with("/commands"))
         .count()
+}
+
+#[tokio::test]
+async fn when_discord_does_not_take_the_commands_the_service_runs_and_they_are_told_again() {
+    let bot = bot(&[], &[]).await;
+    let failing = json!({"method": "PUT", "path": "/guilds/1000/commands", "status": 500, "times": 1000});
+    bot.simulator.fault(fault(failing)).unwrap();
+    let mut config = bot.config.clone();
+    config.commands_guild = GUILD.parse().ok();
+    let app = App::start(&config, bot.clock.clone(), metrics()).await.unwrap();
+    let refused = || {
+        let journal = bot.simulator.journal().into_iter();
+        journal
+            .filter(|entry| entry.method == "PUT" && entry.status == 500)
+            .count()
+    };
+    eventually("Discord was asked", || async { refused() > 0 }).await;
+    let health = client()
+        .get(format!("http://{}/healthz", app.address))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(health.status(), 200);
+    assert!(app.stop().await);
+
+    // With a shorter pause than the service has.
+    let before = refused();
+    let telling = enrol(
+        bot.app.sync.sources.pool.clone(),
+        bot.clock.clone(),
+        bot.app.sync.discord.clone(),
+        config.commands_guild,
+        Duration::from_millis(10),
+        CancellationToken::new(),
+    );
+    let mending = async {
+        eventually("it is tried again", || async { refused() > before + 1 }).await;
+        bot.simulator.clear_faults();
+    };
+    tokio::join!(telling, mending);
+    assert!(!bot.simulator.commands(Some(GUILD)).unwrap().is_empty());
+    bot.finish().await;
 }
 
 #[tokio::test]

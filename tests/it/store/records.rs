@@ -189,6 +189,7 @@ fn a_record() -> impl Strategy<Value = Record> {
                 live_since,
                 ended_at,
                 closed_at,
+                teardown_at: None,
                 demo_urls,
                 slots,
                 members,
