@@ -23,9 +23,6 @@ described! {
     description: "Delete everything that is stored about you", "de": "Lösche alles, was über dich gespeichert ist";
 }
 
-/// While a match of his runs, FACEIT may name him again in between.
-const PASSES: usize = 3;
-
 impl Erase {
     pub async fn run(context: &Context) -> Result<Reply, Trouble> {
         let language = context.language();
@@ -42,19 +39,20 @@ impl Erase {
 
     pub async fn press(context: &Context) -> Result<Reply, Trouble> {
         context.count(Counted::Data)?;
-        let (mut deliveries, mut matches) = (0, 0);
-        for _ in 0..PASSES {
+        let mut connection = context.connection().await?;
+        let mut scrubbing = erasing::Scrubbing::begin(&mut connection, context.user()).await?;
+        drop(connection);
+        // Each piece for itself: what is done is done, and nobody waits for a long transaction.
+        let mut more = true;
+        while more {
             let mut transaction = context.transaction().await?;
-            let scrubbed = erasing::scrub(&mut transaction, context.user()).await?;
+            more = scrubbing.step(&mut transaction).await?;
             context.commit(transaction).await?;
-            (deliveries, matches) = (deliveries + scrubbed.deliveries, matches + scrubbed.matches);
-            if scrubbed.deliveries + scrubbed.matches == 0 {
-                break;
-            }
         }
+        let (deliveries, matches) = (scrubbing.deliveries, scrubbing.matches);
         let now = context.services().clock.now();
         let mut transaction = context.transaction().await?;
-        erasing::finish(&mut transaction, context.user(), now).await?;
+        erasing::finish(&mut transaction, context.user(), scrubbing.log_upto, now).await?;
         context.commit(transaction).await?;
         Ok(Reply::text(say!(
             context.language(),

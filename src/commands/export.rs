@@ -1,5 +1,8 @@
 //! `/export`: everything stored about the asker, as JSON for himself.
 
+use std::time::Duration;
+
+use tokio::time::timeout;
 use twilight_interactions::command::{CommandModel, CreateCommand};
 
 use crate::{
@@ -10,7 +13,7 @@ use crate::{
         trouble::Trouble,
         words::{described, say},
     },
-    store::erasing,
+    store::{self, exporting},
 };
 
 /// `/export`
@@ -24,14 +27,23 @@ described! {
 
 /// What fits into a message, with a sentence before it.
 const SHORT: usize = 1_600;
+/// The most time that FACEIT's recorded messages are looked through; then the export says that it is not complete.
+const LOOKED_WITHIN: Duration = Duration::from_secs(15);
 
 impl Export {
     pub async fn run(context: &Context) -> Result<Reply, Trouble> {
         context.count(Counted::Data)?;
         let mut connection = context.connection().await?;
-        let stored = erasing::export(&mut connection, context.user()).await?;
+        let now = context.services().clock.now();
+        let mut export = exporting::Export::begin(&mut connection, context.user(), now).await?;
+        let looked = timeout(LOOKED_WITHIN, async {
+            while export.step(&mut connection).await? {}
+            Ok::<_, store::Error>(())
+        });
+        looked.await.unwrap_or(Ok(()))?;
         drop(connection);
-        let json = serde_json::to_string_pretty(&stored).map_err(|error| Trouble::Broken(error.to_string()))?;
+        let json =
+            serde_json::to_string_pretty(&export.into_json()).map_err(|error| Trouble::Broken(error.to_string()))?;
         let text = say!(
             context.language(),
             "This is everything that Muster has stored about you. `/erase` deletes it.",

@@ -13,6 +13,9 @@ use crate::{
     store::{Connection, Error, convert, storable},
 };
 
+/// Rows looked through at once for a person.
+const AT_ONCE: usize = 20_000;
+
 /// Which way a change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -173,28 +176,65 @@ pub async fn list(connection: &mut Connection, filter: &Filter<'_>, limit: i64) 
 
 /// Rows that tell of this person, as actor or as one of these names anywhere: for an export.
 pub async fn about(connection: &mut Connection, person: UserId, names: &[String]) -> Result<Vec<Recorded>, Error> {
-    let rows = sqlx::query(
-        "select id, at, source, actor_id, actor_name, action, guild_id, subject, before, after from audit
-        where actor_id = $1 or subject = any ($2) or exists (select from unnest($2::text[]) as name
-            where jsonb_path_exists(before, 'strict $.** ? (@ == $name)', jsonb_build_object('name', name))
-                or jsonb_path_exists(after, 'strict $.** ? (@ == $name)', jsonb_build_object('name', name)))
-        order by id",
-    )
-    .bind(convert::to_bigint(person.get())?)
-    .bind(names)
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(recorded).collect()
+    let mut found = Vec::new();
+    for (after, upto) in pieces(connection, 0).await? {
+        let rows = sqlx::query(
+            "select id, at, source, actor_id, actor_name, action, guild_id, subject, before, after from audit
+            where id > $3 and id <= $4 and (
+                actor_id = $1 or subject = any ($2) or exists (select from unnest($2::text[]) as name
+                    where jsonb_path_exists(before, 'strict $.** ? (@ == $name)', jsonb_build_object('name', name))
+                        or jsonb_path_exists(after, 'strict $.** ? (@ == $name)', jsonb_build_object('name', name))))
+            order by id",
+        )
+        .bind(convert::to_bigint(person.get())?)
+        .bind(names)
+        .bind(after)
+        .bind(upto)
+        .fetch_all(&mut *connection)
+        .await?;
+        for row in &rows {
+            found.push(recorded(row)?);
+        }
+    }
+    Ok(found)
 }
 
 /// Takes a person out of the log: the rows stay, without who, whom and which values. Gives how many there were.
 pub async fn forget(connection: &mut Connection, person: UserId, names: &[String]) -> Result<i64, Error> {
-    let row = sqlx::query("select audit_forget($1, $2) as touched")
+    let mut touched = 0;
+    for piece in pieces(connection, 0).await? {
+        touched += forget_piece(connection, person, names, piece).await?;
+    }
+    Ok(touched)
+}
+
+/// The same for one piece.
+pub(super) async fn forget_piece(
+    connection: &mut Connection,
+    person: UserId,
+    names: &[String],
+    (after, upto): (i64, i64),
+) -> Result<i64, Error> {
+    let row = sqlx::query("select audit_forget($1, $2, $3, $4) as touched")
         .bind(convert::to_bigint(person.get())?)
         .bind(names)
+        .bind(after)
+        .bind(upto)
         .fetch_one(connection)
         .await?;
     Ok(row.try_get("touched")?)
+}
+
+/// What is in the log after this id, in pieces: ids to begin after and to end with. A statement may not take long.
+pub(super) async fn pieces(connection: &mut Connection, after: i64) -> Result<Vec<(i64, i64)>, Error> {
+    let row =
+        sqlx::query("select coalesce(min(id), 1) as first, coalesce(max(id), 0) as last from audit where id > $1")
+            .bind(after)
+            .fetch_one(connection)
+            .await?;
+    let (first, last): (i64, i64) = (row.try_get("first")?, row.try_get("last")?);
+    let starts = (first - 1..last).step_by(AT_ONCE);
+    Ok(starts.map(|after| (after, last.min(after + AT_ONCE as i64))).collect())
 }
 
 /// Names come from outside; a column takes 200 characters.

@@ -44,6 +44,15 @@ pub async fn save(connection: &mut Connection, profile: &Profile, login: bool, n
     Ok(())
 }
 
+/// Removes a person, with his sessions and tokens.
+pub async fn remove(connection: &mut Connection, id: UserId) -> Result<(), Error> {
+    sqlx::query("delete from users where id = $1")
+        .bind(convert::to_bigint(id.get())?)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 pub async fn find(connection: &mut Connection, id: UserId) -> Result<Option<StoredUser>, Error> {
     let row =
         sqlx::query("select id, username, global_name, avatar, last_login_at, refreshed_at from users where id = $1")

@@ -1,6 +1,7 @@
 //! Slash commands, as the people who run them see it.
 
 mod arrival;
+mod erased;
 mod linking;
 mod my_match;
 mod oneself;

@@ -211,7 +211,7 @@ async fn step(c: &mut Connection, op: &Op) -> Result<(), TestCaseError> {
         Op::Erase(user) => {
             touched = Some(2000 + user);
             let user = row(1, *user).user;
-            muster::store::erasing::finish(&mut tx, user, NOW).await.unwrap();
+            muster::store::erasing::finish(&mut tx, user, 0, NOW).await.unwrap();
         }
         Op::Import(player, user) => {
             // All or nothing, and it may replace what is not proven.

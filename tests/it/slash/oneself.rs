@@ -82,7 +82,7 @@ async fn whoever_opts_out_is_left_alone_until_he_opts_in() {
 }
 
 /// What `/export` gave, from the message or the file.
-fn exported(seen: &Value) -> Value {
+pub fn exported(seen: &Value) -> Value {
     let text = match seen["files"][0]["text"].as_str() {
         Some(text) => text,
         None => {
