@@ -95,7 +95,7 @@ impl Faceit {
             return *answer;
         }
         let mut page = String::from(
-            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>FACEIT</title></head><body>\n\
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\"><title>FACEIT</title></head><body>\n\
              <h1>Sign in with FACEIT</h1>\n<ul>\n",
         );
         for id in self.player_ids() {

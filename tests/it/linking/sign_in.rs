@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use muster::{
     domain::ids::UserId,
+    faceit::oauth,
     simulator::Fault,
     store::{
         link_states::{self, Wish},
@@ -266,13 +267,8 @@ async fn states_and_codes_are_good_once_and_only_where_they_were_given() {
     let page = mine.begin(&wish(&bot, "nova").await).await;
     let stolen = param(&mine.continue_as(&page, "p-nova").await, "code");
     let page = mine.begin(&wish(&bot, "nova").await).await;
-    let mut back = mine.continue_as(&page, "p-nova").await;
-    let state = param(&back, "state");
-    back.query_pairs_mut()
-        .clear()
-        .append_pair("code", &stolen)
-        .append_pair("state", &state);
-    let wrong = mine.open(&back).await;
+    let back = mine.continue_as(&page, "p-nova").await;
+    let wrong = mine.open(&with_code(&back, &stolen)).await;
     assert_eq!(
         (wrong.status, wrong.heading()),
         (StatusCode::GONE, "FACEIT did not accept it")
@@ -323,6 +319,107 @@ async fn states_and_codes_are_good_once_and_only_where_they_were_given() {
         assert!(!seen.text.contains("script"), "{odd}: {}", seen.text);
     }
     assert_eq!(linked(&bot).await, []);
+    bot.finish().await;
+}
+
+/// The way back to us with another code.
+fn with_code(back: &Url, code: &str) -> Url {
+    let state = param(back, "state");
+    let mut back = back.clone();
+    back.query_pairs_mut()
+        .clear()
+        .append_pair("code", code)
+        .append_pair("state", &state);
+    back
+}
+
+#[tokio::test]
+async fn a_code_that_faceit_has_redeemed_links_nobody_else() {
+    let bot = bot().await;
+    let (mut nova, mut rex) = (Browser::new(bot.app.address), Browser::new(bot.app.address));
+    let page = nova.begin(&wish(&bot, "nova").await).await;
+    let back = nova.continue_as(&page, "p-nova").await;
+    assert_eq!(nova.open(&back).await.status, StatusCode::OK);
+    let page = rex.begin(&wish(&bot, "rex").await).await;
+    let own = rex.continue_as(&page, "p-rex").await;
+    let seen = rex.open(&with_code(&own, &param(&back, "code"))).await;
+    assert_eq!(
+        (seen.status, seen.heading()),
+        (StatusCode::GONE, "FACEIT did not accept it")
+    );
+    assert_eq!(
+        linked(&bot).await,
+        [("p-nova".to_owned(), member("nova"), Method::Oauth)]
+    );
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_callback_that_comes_twice_at_once_counts_once() {
+    let bot = bot().await;
+    let mut browser = Browser::new(bot.app.address);
+    let page = browser.begin(&wish(&bot, "nova").await).await;
+    let back = browser.continue_as(&page, "p-nova").await;
+    let mut again = browser.clone();
+    let (first, second) = tokio::join!(browser.open(&back), again.open(&back));
+    let mut seen = [first.status, second.status];
+    seen.sort();
+    assert_eq!(seen, [StatusCode::OK, StatusCode::GONE]);
+    assert_eq!(linked(&bot).await.len(), 1);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn faceit_may_let_nobody_wait() {
+    let bot = bot().await;
+    let linking = bot.config.linking.clone().unwrap();
+    let below = |path: &str| format!("{}{path}", linking.auth).parse().unwrap();
+    let sign_in = oauth::SignIn::new(oauth::Options {
+        client_id: linking.client_id.clone(),
+        client_secret: linking.client_secret.clone(),
+        redirect: linking.redirect.clone(),
+        authorize: linking.accounts.clone(),
+        token: below("/oauth/token"),
+        userinfo: below("/resources/userinfo"),
+        deadline: Duration::from_millis(500),
+    })
+    .unwrap();
+    for slow in ["/auth/v1/oauth/token", "/auth/v1/resources/userinfo"] {
+        let begun = sign_in.begin();
+        let mut browser = Browser::new(bot.app.address);
+        let back = browser.continue_as(&begun.address, "p-nova").await;
+        bot.simulator
+            .fault(fault(json!({"path": slow, "delay_ms": 60_000})))
+            .unwrap();
+        let ended = sign_in.finish(param(&back, "code"), begun.verifier).await;
+        assert_eq!(
+            ended,
+            Err(oauth::Error::Unavailable("no answer in time".to_owned())),
+            "{slow}"
+        );
+    }
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn without_the_database_the_page_says_so() {
+    let bot = bot().await;
+    let mut browser = Browser::new(bot.app.address);
+    let page = browser.begin(&wish(&bot, "nova").await).await;
+    let back = browser.continue_as(&page, "p-nova").await;
+    let pool = bot.app.sync.sources.pool.clone();
+    let mut held = Vec::new();
+    for _ in 0..bot.config.database.connections {
+        held.push(pool.acquire().await.unwrap());
+    }
+    let seen = browser.open(&back).await;
+    assert_eq!(
+        (seen.status, seen.heading()),
+        (StatusCode::SERVICE_UNAVAILABLE, "Not now")
+    );
+    drop(held);
+    // Nothing was used up.
+    assert_eq!(browser.open(&back).await.heading(), "You are linked");
     bot.finish().await;
 }
 

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::database::LONG;
 
+#[derive(Clone)]
 pub struct Browser {
     client: reqwest::Client,
     bot: SocketAddr,
