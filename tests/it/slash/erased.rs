@@ -3,11 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use muster::{
-    domain::ids::{GuildId, PlayerId, UserId},
+    domain::{
+        ids::{GuildId, PlayerId, UserId},
+        settings::Settings,
+    },
     simulator::Ask,
     store::{
         audit::{self, Actor, Entry},
         discord_tokens::{self, SealedTokens},
+        guilds,
         link_states::{self, Wish},
         linking::{self, By},
         links::{LinkRow, Method},
@@ -22,7 +26,7 @@ use super::oneself::exported;
 use crate::support::{
     asker::{Shown, pressed, typed},
     bodies::game,
-    bot::{Bot, GUILD, LOBBY, world},
+    bot::{BOT, Bot, GUILD, LOBBY, world},
     database::eventually,
 };
 
@@ -30,9 +34,10 @@ use crate::support::{
 /// come about by chance.
 const ID: u64 = 772_613_990_417_735_512;
 const WORD: &str = "quillfeather";
+const REPORTS: &str = "1013";
 
 /// Tables that may name people. What is left there after an erasure is an exception with a reason, in `ALLOWED`.
-const PERSONAL: [&str; 12] = [
+const PERSONAL: [&str; 13] = [
     "active_matches",
     "audit",
     "deliveries",
@@ -41,6 +46,7 @@ const PERSONAL: [&str; 12] = [
     "jobs",
     "link_states",
     "match_members",
+    "match_reports",
     "matches",
     "player_links",
     "sessions",
@@ -63,8 +69,9 @@ const IMPERSONAL: [&str; 10] = [
 const IN_VOICE: &str = "gateway_guilds.users";
 /// Who may enter a channel of a running match, as long as Discord does not let us change it; goes with the channel.
 const ACCESS: &str = "active_matches.access";
-/// FACEIT names the players of a running match at every look, whoever they are.
+/// FACEIT names the players of a running match at every look, whoever they are; so does what staff reads about it.
 const FACTS: &str = "matches.facts";
+const REPORT: [&str; 2] = ["match_reports.wanted", "match_reports.said"];
 
 fn id() -> UserId {
     UserId::new(ID).unwrap()
@@ -74,6 +81,8 @@ async fn bot() -> Bot {
     let mut world = world();
     let members = world["guilds"][0]["members"].as_array_mut().unwrap();
     members.push(json!({"id": ID.to_string(), "name": "Quillfeather on Discord", "voice_channel_id": LOBBY}));
+    let may = json!([{"id": BOT, "type": 1, "allow": "3072", "deny": "0"}]);
+    world["guilds"][0]["text_channels"] = json!([{"id": REPORTS, "name": "staff", "permission_overwrites": may}]);
     Bot::start_in(world, &["rex"]).await
 }
 
@@ -288,6 +297,13 @@ async fn every_table_says_whether_it_may_name_people() {
 async fn in_a_running_match_only_faceit_goes_on_naming_him_and_only_until_its_end_is_he_known_to_us() {
     let bot = bot().await;
     signed_up(&bot).await;
+    let settings = Settings {
+        report_channel: REPORTS.parse().ok(),
+        ..bot.config.guild.settings().unwrap()
+    };
+    let mut conn = bot.database.connection().await;
+    guilds::save(&mut conn, &settings, None, bot.clock.now()).await.unwrap();
+    drop(conn);
     let game = game("1-a", "READY", &["quillfeather"], &["rex"]);
     bot.play(&game, "match_status_ready", 1).await;
     assert!(tables(&traces(&bot).await).contains("match_members"));
@@ -296,7 +312,8 @@ async fn in_a_running_match_only_faceit_goes_on_naming_him_and_only_until_its_en
     erase(&bot).await.says("Everything is deleted");
     bot.settle().await;
     bot.advance(Duration::from_secs(61)).await;
-    let allowed: BTreeSet<String> = [IN_VOICE, ACCESS, FACTS].map(str::to_owned).into();
+    let allowed = [IN_VOICE, ACCESS, FACTS].into_iter().chain(REPORT);
+    let allowed: BTreeSet<String> = allowed.map(str::to_owned).collect();
     let left = traces(&bot).await;
     assert!(left.is_subset(&allowed), "{left:?}");
     assert!(
@@ -310,6 +327,7 @@ async fn in_a_running_match_only_faceit_goes_on_naming_him_and_only_until_its_en
     let mut ours = columns_with(&bot, &[&ID.to_string()]).await;
     ours.remove(IN_VOICE);
     assert_eq!(ours, BTreeSet::new());
+    assert!(!tables(&traces(&bot).await).contains("match_reports"));
     bot.finish().await;
 }
 
