@@ -37,7 +37,7 @@ const WORD: &str = "quillfeather";
 const REPORTS: &str = "1013";
 
 /// Tables that may name people. What is left there after an erasure is an exception with a reason, in `ALLOWED`.
-const PERSONAL: [&str; 13] = [
+const PERSONAL: [&str; 14] = [
     "active_matches",
     "audit",
     "deliveries",
@@ -47,13 +47,14 @@ const PERSONAL: [&str; 13] = [
     "link_states",
     "match_members",
     "match_reports",
+    "match_steps",
     "matches",
     "player_links",
     "sessions",
     "users",
 ];
 /// Tables that have nothing to do with anybody.
-const IMPERSONAL: [&str; 10] = [
+const IMPERSONAL: [&str; 11] = [
     "_sqlx_migrations",
     "command_lists",
     "gateway_lease",
@@ -62,6 +63,7 @@ const IMPERSONAL: [&str; 10] = [
     "guild_states",
     "guilds",
     "overflow_categories",
+    "service_pause",
     "used_states",
     "workers",
 ];
@@ -377,6 +379,28 @@ async fn export_and_erase_look_through_large_tables_piece_by_piece() {
     .unwrap();
     assert_eq!(others, 3690);
     drop(conn);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn an_export_that_is_not_complete_says_so() {
+    let bot = bot().await;
+    signed_up(&bot).await;
+    let mut conn = bot.database.connection().await;
+    sqlx::query(
+        "insert into deliveries (received_at, event, event_id, match_id, payload_version, headers, body)
+        select now(), 'match_status_ready', 'e' || n, 'm' || n, 1, '{}',
+            '{\"roster\": [{\"id\": \"p-quillfeather\", \"nickname\": \"Quillfeather\"}]}'
+        from generate_series(1, 7000) as n",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    drop(conn);
+    let all = exported(&bot.ask(&as_him("export")).await.seen);
+    let listed = all["deliveries_that_name_you"].as_array().unwrap();
+    assert_eq!((listed.len(), &listed[0]["match_id"]), (6000, &json!("m7000")));
+    assert_eq!(all["complete"], false);
     bot.finish().await;
 }
 
