@@ -52,6 +52,8 @@ async fn main() -> anyhow::Result<()> {
     let rss_seated = service.rss_mb();
     args.say("writing matches");
     matches::prepare(&pool).await?;
+    // As autovacuum has done long before there are so many.
+    sqlx::query("analyze").execute(&pool).await?;
     let events = poured(&args, &service, &mut session).await?;
     let stored = stored(&args, &pool, &mut session).await?;
     let players = players(&args, &pool, &service, &mut session).await?;

@@ -84,7 +84,8 @@ async fn main() -> anyhow::Result<()> {
         "accepted": sums.accepted,
         "refused": sums.refused,
         "rows": rows,
-        "lost": sums.accepted as i64 - rows,
+        "lost": (sums.accepted as i64 - rows).max(0),
+        "stored_though_refused": (rows - sums.accepted as i64).max(0),
         "rss_idle_mb": rss_idle.map(|mb| round(mb, 1)),
         "rss_after_load_mb": service.rss_mb().map(|mb| round(mb, 1)),
     });

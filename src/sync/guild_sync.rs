@@ -103,7 +103,7 @@ impl Run<'_> {
         })
     }
 
-    /// Writes the categories, if they changed and the key is still ours. Whoever waits for a new one is woken in the same transaction.
+    /// Writes the categories, if they changed and the key is still ours. Whoever waits for a new one is woken.
     async fn save(&mut self, state: &State) -> Result<(), Cut> {
         if self.saved == state.categories {
             return Ok(());
@@ -114,10 +114,12 @@ impl Run<'_> {
             return Err(Cut::Lost);
         }
         overflow_categories::save(&mut tx, self.guild, &state.categories, now).await?;
-        if !bound(&state.categories).is_subset(&bound(&self.saved)) {
-            affected::book_waiting(&mut tx, self.guild, now).await?;
-        }
         tx.commit().await.map_err(store::Error::from)?;
+        // Not in the transaction: a match that writes down meanwhile that it waits has to see the new category, or be seen here.
+        if !bound(&state.categories).is_subset(&bound(&self.saved)) {
+            let mut conn = self.sync.sources.pool.acquire().await.map_err(store::Error::from)?;
+            affected::book_waiting(&mut conn, self.guild, now).await?;
+        }
         self.saved = state.categories.clone();
         Ok(())
     }

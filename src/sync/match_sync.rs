@@ -201,6 +201,15 @@ impl Run<'_> {
             let (key, now) = (JobKey::sync_guild(settings.guild), self.sync.sources.clock.now());
             store::jobs::book(&mut conn, &key, now).await?;
             self.emptied = false;
+            // One that was made since this run began: whoever made it did not know yet that this match waits.
+            let known = store::guild_states::load(&mut conn, settings.guild).await?;
+            if known
+                .overflow
+                .iter()
+                .any(|overflow| !self.further.contains(&overflow.channel))
+            {
+                store::jobs::book(&mut conn, &self.claim.key, now).await?;
+            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::support::{
     bodies::{Match, game},
     bot::{BOT, Bot, CATEGORY, GUILD, LOBBY, PEOPLE, member, world},
+    database::eventually,
 };
 
 const ID: &str = "1-5cd68867-0001";
@@ -281,6 +282,33 @@ async fn a_further_category_whose_answer_was_lost_is_found_and_not_made_twice() 
         "{}",
         bot.picture()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_match_that_writes_down_too_late_that_it_waits_is_not_forgotten() {
+    let bot = Bot::start_in(nearly_full(0), &["nova", "ada", "rex", "bo"]).await;
+    let late = game("1-5cd68867-0002", "READY", &["rex"], &["bo"]);
+    // It has seen that there is no room, and can't write it down until somebody else has got his further category.
+    let mut held = bot.app.sync.sources.pool.begin().await.expect("a transaction");
+    sqlx::query("insert into matches (match_id, first_seen_at, updated_at) values ($1, now(), now())")
+        .bind(&late.id)
+        .execute(&mut *held)
+        .await
+        .expect("the row is ours");
+    bot.faceit_says(&late);
+    bot.deliver(&late.webhook("match_status_ready", 5)).await;
+    eventually("its run waits for the row", || bot.is_blocked("insert into matches%")).await;
+    bot.faceit_says(&nova_and_ada());
+    bot.deliver(&nova_and_ada().webhook("match_status_ready", 5)).await;
+    eventually("the other has its channels", async || made(&bot).len() == 2).await;
+    held.rollback().await.expect("the row is nobody's");
+    bot.settle().await;
+    assert_eq!(made(&bot).len(), 4, "{}", bot.picture());
+    for game in [&late, &nova_and_ada()] {
+        bot.play(&game.status("FINISHED"), "match_status_finished", 6).await;
+    }
+    bot.advance(MINUTE).await;
+    assert_eq!(made(&bot), Vec::<String>::new(), "{}", bot.picture());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

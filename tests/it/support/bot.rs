@@ -291,6 +291,18 @@ impl Bot {
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
+    /// Whether a statement like this one waits for a lock of ours.
+    pub async fn is_blocked(&self, statement: &str) -> bool {
+        let query = "select count(*) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query ilike $1";
+        let mut conn = self.app.sync.sources.pool.acquire().await.expect("a connection");
+        let row = sqlx::query_scalar::<_, i64>(query)
+            .bind(statement)
+            .fetch_one(&mut *conn)
+            .await;
+        row.expect("the database answers") > 0
+    }
+
     pub fn picture(&self) -> String {
         self.simulator.picture(None).expect("there is a guild")
     }
