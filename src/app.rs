@@ -5,6 +5,7 @@ mod database;
 pub mod examine;
 mod linking;
 mod serve;
+mod service;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,7 +29,7 @@ use crate::{
     faceit::{self, secret::Secret},
     gateway::{self, Gateway},
     queue, store,
-    sync::{Recent, Sources, Sync},
+    sync::{self, Recent, Sources, Sync},
     telemetry::Metrics,
     web::{self, Web, auth::Admin, intake::Intake},
 };
@@ -61,11 +62,13 @@ impl App {
         let pool = store::connect(&config.database.url, config.database.connections)?;
         database::migrate(&pool).await?;
         let sources = sources(pool.clone(), &config.faceit, config.guild.settings(), clock.clone())?;
+        let (look_out, halted) = watch::channel(false);
         let sync = Sync {
             sources,
             discord: discord_client(&config.discord)?,
             voice: discord::VoiceMap::default(),
             recent: Recent::default(),
+            halted,
         };
         let listen = (config.listen.host.as_str(), config.listen.port);
         let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -93,6 +96,7 @@ impl App {
             standing_by,
             app.interactions_of_gateway(&commands),
         );
+        app.spawn_look_out(look_out);
         app.spawn_sweep(config.delivery_retention);
         app.spawn_upkeep(metrics.clone());
         let secret = Secret::new(
@@ -186,6 +190,13 @@ impl App {
         self.tasks.spawn(gateway.run());
     }
 
+    /// Hears of the operators' pause.
+    fn spawn_look_out(&self, halted: watch::Sender<bool>) {
+        let (pool, stop) = (self.sync.sources.pool.clone(), self.stop.clone());
+        self.tasks
+            .spawn(async move { stop.run_until_cancelled(sync::look_out(pool, halted)).await });
+    }
+
     fn spawn_sweep(&self, retention: Duration) {
         let (sync, wake) = (self.sync.clone(), self.wake.clone());
         let stop = self.stop.clone();
@@ -219,6 +230,7 @@ impl App {
             default_guild: config.guild.settings(),
             wake: self.wake.clone(),
             examine: examine::for_a_guild(&self.sync),
+            service: self.service(),
         };
         let admin = Admin::new(settings, parts, &config.discord.api)?;
         Ok(Some(Arc::new(admin)))

@@ -33,6 +33,8 @@ pub const GATEWAY_ENDS: &str = "muster_gateway_connection_ends_total";
 /// Guilds that Discord tells us of, and people who sit in voice there.
 pub const GATEWAY_GUILDS: &str = "muster_gateway_guilds";
 pub const GATEWAY_SEATED: &str = "muster_gateway_seated";
+/// 1 while the operators have paused everything, else 0.
+pub const PAUSED: &str = "muster_paused";
 /// From storing a delivery to nothing being left to do for it, seconds.
 pub const DELIVERY_TO_DONE: &str = "muster_delivery_to_done_seconds";
 /// Runs of jobs, by `verdict` (done, retry, failed, lost, yielded).
@@ -71,6 +73,7 @@ pub fn describe() {
     describe_counter!(GATEWAY_EVENTS, "Events of Discord's gateway that were read");
     describe_counter!(GATEWAY_CONNECTIONS, "Connections to Discord's gateway by how");
     describe_counter!(GATEWAY_ENDS, "Ends of connections to Discord's gateway by why");
+    describe_gauge!(PAUSED, "Whether the operators have paused everything");
     describe_gauge!(GATEWAY_GUILDS, "Guilds that Discord tells us of");
     describe_gauge!(GATEWAY_SEATED, "People who sit in voice in them");
     describe_histogram!(

@@ -94,11 +94,19 @@ token=$(curl -s -D - -o /dev/null -H "cookie: $cookie" "$url${back#http://muster
     exit 1
 }
 
+# Something to find: a match that is being played, and the delivery that told of it.
+match=1-80a7ad59-07d5-41eb-8d30-d07b885a6ab5
+curl -sf -X PUT --data-binary @fixtures/faceit/match_hub_5v5_ready.json "$(field control)/control/faceit/matches/$match"
+curl -sf -H 'X-Webhook-Secret: a-secret-for-the-fuzzing' -H 'content-type: application/json' "$url/faceit-webhook" \
+    -d "{\"event\": \"match_status_ready\", \"event_id\": \"e1\", \"payload\": {\"id\": \"$match\", \"version\": 3}}"
+
 # Logging out would end the session that everything else needs. The second sign-in route needs a code of Discord's.
 cat >"$dir/schemathesis.toml" <<CONFIG
 [parameters]
 "path.guild" = "1000"
 "path.competition" = "hub-1"
+"path.match" = "$match"
+"path.delivery" = 1
 "header.if-match" = "*"
 
 [[operations]]

@@ -14,7 +14,10 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{config::Webhook, faceit::webhook::Delivery, store::deliveries::Newest, sync::Sources};
+use crate::{
+    config::Webhook,
+    sync::{Rehearsal, Sources},
+};
 
 /// How often a delivery is sent again that the service could not store just then.
 const TRIES: usize = 5;
@@ -189,28 +192,9 @@ async fn read_answer(answer: reqwest::Response) -> anyhow::Result<String> {
 pub async fn dry_run(recordings: &[Recording], sources: &Sources) -> anyhow::Result<usize> {
     let mut malformed = 0;
     for recording in recordings {
-        match Delivery::parse(&recording.body) {
-            Err(error) => {
-                malformed += 1;
-                println!("{}: would be refused: {error}", recording.source);
-            }
-            Ok(delivery) => match &delivery.match_id {
-                None => println!(
-                    "{}: {}: would be stored; nothing to do for this event",
-                    recording.source, delivery.event
-                ),
-                Some(id) => {
-                    let newest = Newest {
-                        event: delivery.event.clone(),
-                        payload_version: delivery.payload_version,
-                        received_at: sources.clock.now(),
-                        body: recording.body.clone(),
-                    };
-                    let preview = sources.preview(id, Some(newest)).await?;
-                    println!("{}: {}\n{preview}", recording.source, delivery.event);
-                }
-            },
-        }
+        let rehearsal = sources.rehearse(&recording.body).await?;
+        malformed += usize::from(matches!(rehearsal, Rehearsal::Refused(_)));
+        println!("{}: {rehearsal}", recording.source);
     }
     Ok(malformed)
 }

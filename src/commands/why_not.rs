@@ -141,6 +141,11 @@ fn of_him(language: Language, state: &State, note: &Note, own: Faction, nickname
             German: "Das Team hat die Kanäle dieses Matches geschlossen."
         )),
         Note::Expired | Note::Closed => fixed(say!(language, "The match is over.", German: "Das Match ist vorbei.")),
+        Note::Halted => fixed(say!(
+            language,
+            "Muster is paused everywhere: nobody is moved until it goes on.",
+            German: "Muster ist überall angehalten: Bis es weitergeht, wird niemand verschoben."
+        )),
         Note::Paused => fixed(say!(
             language,
             "The staff has paused Muster in this server: nobody is moved until it goes on.",

@@ -149,7 +149,7 @@ pub struct ServeArgs {
     /// Matches worked on at the same time, 1 to 256 [default: 64]
     #[arg(long, env = "WORKERS", value_name = "N", help_heading = "Service")]
     pub workers: Option<String>,
-    /// Days that stored deliveries are kept [default: 30]
+    /// Days that stored deliveries, and what happened to each match, are kept [default: 30]
     #[arg(long, env = "DELIVERY_RETENTION_DAYS", value_name = "DAYS", help_heading = "Service")]
     pub delivery_retention_days: Option<String>,
 }

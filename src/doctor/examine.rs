@@ -140,10 +140,12 @@ impl Doctor {
             let counts = store::jobs::counts(&mut conn, now).await?;
             let workers = store::standing::workers(&mut conn).await?;
             let intake = store::standing::intake(&mut conn).await?;
-            Ok((counts, workers, intake, servers::read(&mut conn).await?))
+            let pause = store::service_pause::load(&mut conn).await?;
+            Ok((counts, workers, intake, pause, servers::read(&mut conn).await?))
         });
         match read.await {
-            Ok((counts, workers, intake, standing)) => {
+            Ok((counts, workers, intake, pause, standing)) => {
+                checks.extend(pause.as_ref().map(service::paused));
                 checks.extend([
                     service::jobs(&counts),
                     service::workers(&workers, now),

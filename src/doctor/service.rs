@@ -8,6 +8,7 @@ use crate::{
     store::{
         self,
         jobs::Counts,
+        service_pause::Pause,
         standing::{Intake, Worker},
     },
 };
@@ -153,6 +154,20 @@ pub(super) fn workers(workers: &[Worker], now: Timestamp) -> Check {
         1 => Check::ok(ABOUT, "one `muster serve` works on this database"),
         many => Check::ok(ABOUT, format!("{many} `muster serve` share the work on this database")),
     }
+}
+
+/// The operators have paused everything.
+pub(super) fn paused(pause: &Pause) -> Check {
+    let reason = pause.reason.as_ref().map(|reason| format!(" ({reason})"));
+    Check::warning(
+        "pause",
+        format!(
+            "all of Muster is paused since {}{}: nothing is done in Discord",
+            stamp(pause.since),
+            reason.unwrap_or_default()
+        ),
+        "one of OPERATOR_IDS ends it: PUT /api/operator/pause with {\"paused\": false}",
+    )
 }
 
 /// Whether FACEIT calls at all.

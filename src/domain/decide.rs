@@ -34,8 +34,10 @@ pub fn decide(state: &mut State, event: &Event, now: Timestamp) -> Decision {
         return decision;
     };
     expire(state, &settings, now);
-    if settings.paused && state.record.closed_at.is_none() {
-        decision.notes.push(Note::Paused);
+    let pause = [(state.guild.halted, Note::Halted), (settings.paused, Note::Paused)];
+    let pause = pause.into_iter().find(|(holds, _)| *holds);
+    if let Some((_, why)) = pause.filter(|_| state.record.closed_at.is_none()) {
+        decision.notes.push(why);
         decision.look_again = Some(now + LOOK_AGAIN);
         return decision;
     }

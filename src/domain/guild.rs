@@ -25,6 +25,8 @@ const AFTER_A_CHANGE: Duration = Duration::from_secs(30);
 /// A guild as a decision sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Guild {
+    /// The operators have paused all of Muster.
+    pub halted: bool,
     /// Discord has an outage there: nothing is asked of it until that is over.
     pub outage: bool,
     /// The bot is no member any more.

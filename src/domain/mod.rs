@@ -6,6 +6,7 @@ pub mod decide;
 pub mod desired;
 pub mod event;
 pub mod guild;
+pub mod history;
 pub mod ids;
 pub mod job;
 pub mod match_facts;

@@ -19,6 +19,8 @@ pub enum Note {
     TakenDown,
     Closed,
     Paused,
+    /// All of Muster is paused.
+    Halted,
     /// Discord has an outage in the guild.
     Outage,
     /// The bot is no member of the guild: everything waits until it is back.
@@ -93,6 +95,9 @@ impl fmt::Display for Note {
             ),
             Self::Closed => f.write_str("the match is over and cleaned up"),
             Self::Paused => f.write_str("Muster is paused in this Discord server: nothing is done there until it goes on"),
+            Self::Halted => f.write_str(
+                "Muster is paused everywhere by its operators: nothing is done in Discord until it goes on",
+            ),
             Self::Outage => f.write_str("Discord has an outage in this server: nothing is done there until it is over"),
             Self::Parked { since } => write!(
                 f,

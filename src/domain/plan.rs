@@ -225,6 +225,60 @@ impl Action {
             Self::MoveMember { .. } => "move_member",
         }
     }
+
+    /// Changes nothing in Discord.
+    pub fn only_asks(&self) -> bool {
+        matches!(
+            self,
+            Self::FindChannel { .. } | Self::CheckChannel { .. } | Self::LocateMember { .. }
+        )
+    }
+
+    /// Whose channel it is about; none when it is about a person alone.
+    pub fn faction(&self) -> Option<Faction> {
+        match self {
+            Self::CreateChannel { faction, .. }
+            | Self::FindChannel { faction, .. }
+            | Self::DeleteChannel { faction, .. }
+            | Self::CheckChannel { faction, .. }
+            | Self::GrantAccess { faction, .. }
+            | Self::RevokeAccess { faction, .. }
+            | Self::MoveMember {
+                to: Destination::Slot { faction, .. },
+                ..
+            } => Some(*faction),
+            Self::MoveMember { .. } | Self::LocateMember { .. } => None,
+        }
+    }
+
+    /// The person it is about, if it is about one.
+    pub fn user(&self) -> Option<UserId> {
+        match self {
+            Self::GrantAccess { user, .. }
+            | Self::RevokeAccess { user, .. }
+            | Self::LocateMember { user }
+            | Self::MoveMember { user, .. } => Some(*user),
+            Self::CreateChannel { .. }
+            | Self::FindChannel { .. }
+            | Self::DeleteChannel { .. }
+            | Self::CheckChannel { .. } => None,
+        }
+    }
+
+    /// The channel it is about, once it has an id.
+    pub fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Self::DeleteChannel { channel, .. }
+            | Self::CheckChannel { channel, .. }
+            | Self::GrantAccess { channel, .. }
+            | Self::RevokeAccess { channel, .. }
+            | Self::MoveMember {
+                to: Destination::Slot { channel, .. } | Destination::Lobby(channel) | Destination::Back(channel),
+                ..
+            } => Some(*channel),
+            _ => None,
+        }
+    }
 }
 
 impl Outcome {

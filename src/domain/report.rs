@@ -102,7 +102,7 @@ pub fn wish(state: &State, notes: &[Note]) -> Wish {
     let untouched = |note: &Note| {
         matches!(
             note,
-            Note::Paused | Note::Outage | Note::Parked { .. } | Note::Waiting(_)
+            Note::Paused | Note::Halted | Note::Outage | Note::Parked { .. } | Note::Waiting(_)
         )
     };
     match &record.facts {

@@ -5,7 +5,7 @@ use crate::{
     store::{
         Connection, Error,
         audit::{self, Actor, Entry},
-        convert, link_states, linking, links,
+        convert, link_states, linking, links, match_steps,
         person::{self, ERASED, Person},
         users,
     },
@@ -132,6 +132,7 @@ pub async fn finish(connection: &mut Connection, user: UserId, log_upto: i64, no
     }
     link_states::delete_of(connection, user).await?;
     users::remove(connection, user).await?;
+    match_steps::forget(connection, user).await?;
     // In open matches the sync that was booked takes him out, once he has left the channel.
     sqlx::query(
         "delete from match_members using matches

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     domain::{Timestamp, ids::UserId},
     store::{
-        Connection, Error, audit, convert, discord_tokens, link_states, linking,
+        Connection, Error, audit, convert, discord_tokens, link_states, linking, match_steps,
         person::{self, Person},
         sessions, users,
     },
@@ -41,6 +41,7 @@ impl Export {
             "link": person.link.as_ref().map(linking::as_json).transpose()?,
             "open_sign_ins": sign_ins,
             "admin_account": account(connection, user, now).await?,
+            "steps_in_matches": match_steps::about(connection, user).await?,
             "placed_in_matches": person::placed(connection, user).await?,
             "audit_log": audit,
         });

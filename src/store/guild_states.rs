@@ -1,4 +1,5 @@
-//! Table `guild_states`: whether the bot is in a guild, and when something changed there; read together with how much of ours is there.
+//! Table `guild_states`: whether the bot is in a guild, and when something changed there; read together with how much of ours is there, and with
+//! the pause of everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,8 @@ pub async fn load(connection: &mut Connection, guild: GuildId) -> Result<Guild, 
             (
                 select blocked_why from overflow_categories
                 where guild_id = $1 and channel_id is null and blocked_why is not null order by number limit 1
-            ) as overflow_blocked
+            ) as overflow_blocked,
+            exists (select from service_pause) as halted
         from (select $1::bigint as id) as this left join guild_states g on g.guild_id = this.id",
     )
     .bind(convert::to_bigint(guild.get())?)
@@ -54,6 +56,7 @@ pub async fn load(connection: &mut Connection, guild: GuildId) -> Result<Guild, 
         })
     });
     Ok(Guild {
+        halted: row.try_get("halted")?,
         outage: false,
         away,
         rights_at: row.try_get("rights_at")?,

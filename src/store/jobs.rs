@@ -75,6 +75,23 @@ pub async fn book(connection: &mut Connection, key: &JobKey, now: Timestamp) -> 
     Ok(())
 }
 
+/// The same for all open matches, and for guilds and reports that have a job.
+pub async fn book_all_open(connection: &mut Connection, now: Timestamp) -> Result<(), Error> {
+    sqlx::query(concat!(
+        "insert into jobs (key, due_at, wanted_since)
+        select key, $1, $1 from (
+            select 'match:' || match_id as key from matches where closed_at is null
+            union
+            select key from jobs where key like 'guild:%' or key like 'report:%'
+        ) as open order by key ",
+        book_again!()
+    ))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Sees to it that the job runs then at the latest. No wish of its own: it does not revive a dead job.
 pub async fn schedule(connection: &mut Connection, key: &JobKey, due: Timestamp) -> Result<(), Error> {
     sqlx::query(

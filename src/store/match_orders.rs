@@ -12,7 +12,7 @@ use crate::{
     store::{
         Connection, Error,
         audit::{self, Actor, Entry},
-        jobs, listener,
+        guild_states, jobs, listener,
         match_members::{self, Whom},
     },
 };
@@ -24,6 +24,13 @@ pub struct Order<'a> {
     pub guild: GuildId,
     pub id: &'a MatchId,
     pub at: Timestamp,
+}
+
+/// Has the match looked at again; what was refused to it is tried again, and a dead job gets a new life.
+pub async fn look_again(connection: &mut Connection, order: &Order<'_>) -> Result<(), Error> {
+    guild_states::note_wish(connection, order.id, order.at).await?;
+    jobs::book(connection, &JobKey::sync_match(order.id), order.at).await?;
+    note(connection, order, "match.sync", None).await
 }
 
 /// Has the match taken down at once, whatever FACEIT says, until it is run again. False when it is not being played and has nothing left to take down.

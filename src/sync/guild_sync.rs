@@ -23,6 +23,7 @@ use crate::{
         Sync,
         cut::{Cut, cut_by},
         guild_view,
+        halt::Halt,
         perform::perform_for_guild,
         settings_of,
     },
@@ -46,14 +47,19 @@ impl Sync {
             guild,
             saved: BTreeMap::new(),
         };
+        let halt = Halt::listen(&self.halted);
         let mut state = run.begin().await?;
         let mut event = Event::Tick;
         let mut look_again = None;
         for _ in 0..WAVES {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || halt.has_begun() {
                 absorb(&mut state, &event, self.sources.clock.now());
                 run.save(&state).await?;
-                return Err(Cut::Yielded);
+                return Err(if stop.is_cancelled() {
+                    Cut::Yielded
+                } else {
+                    Cut::Recalled
+                });
             }
             let decision = decide(&mut state, &event, self.sources.clock.now());
             run.save(&state).await?;

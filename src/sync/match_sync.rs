@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use ::metrics::counter;
 use futures::future::join_all;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use crate::{
     discord,
@@ -21,14 +21,17 @@ use crate::{
         record::{Obstacle, Record, Slot},
         report::{Wish, wish},
     },
-    faceit, metrics,
+    faceit,
     store::{self, workers::WorkerId},
     sync::{
         Sync,
         cut::{Cut, KEY_REFUSED, NOT_READY, cut_by},
-        guild_view, hear, load_record, load_state,
+        guild_view,
+        halt::Halt,
+        hear, load_record, load_state,
         perform::{perform, priorities},
         reading,
+        telling::Telling,
         turns::{PutOff, while_current},
     },
 };
@@ -70,6 +73,8 @@ impl Sync {
             id,
             stop,
             put_off: PutOff::default(),
+            telling: Telling::new(id, claim),
+            halt: Halt::listen(&self.halted),
             saved: None,
             overflow: false,
             further: BTreeSet::new(),
@@ -80,14 +85,20 @@ impl Sync {
         let mut look_again = Some(self.sources.clock.now() + NOT_READY);
         for _ in 0..WAVES {
             // Before anything is intended: what is written as intended has to be looked for afterwards. What came of the last wave is kept.
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || run.halt.has_begun() {
                 absorb(&mut state, &event, self.sources.clock.now());
                 run.save(&state.record).await?;
-                return Err(Cut::Yielded);
+                return Err(if stop.is_cancelled() {
+                    Cut::Yielded
+                } else {
+                    Cut::Recalled
+                });
             }
             state.seats.hear(hear(&self.voice, &state));
             let decision = decide(&mut state, &event, self.sources.clock.now());
             let actions = run.without_put_off(&mut state, decision.actions);
+            let now = self.sources.clock.now();
+            run.telling.decided(&state, &actions, &decision.notes, now);
             run.save(&state.record).await?;
             look_again = decision.look_again;
             for note in decision
@@ -135,6 +146,8 @@ struct Run<'a> {
     id: &'a MatchId,
     stop: &'a CancellationToken,
     put_off: PutOff,
+    telling: Telling<'a>,
+    halt: Halt,
     /// The record as it is in the database.
     saved: Option<Record>,
     /// The guild wants further categories.
@@ -221,18 +234,24 @@ impl Run<'_> {
         Ok(store::match_reports::want(&mut conn, self.id, wish, now).await?)
     }
 
-    /// Writes the record, if it changed and the key is still ours: a late owner must not write over his successor.
+    /// Writes the record, if it changed, and what is to be told of it, if the key is still ours: a late owner must not write over his successor.
     async fn save(&mut self, record: &Record) -> Result<(), Cut> {
-        if self.saved.as_ref() == Some(record) {
+        let changed = self.saved.as_ref() != Some(record);
+        if !changed && !self.telling.has_calls() {
             return Ok(());
         }
         let mut tx = self.sync.sources.pool.begin().await.map_err(store::Error::from)?;
         if !store::jobs::still_owned(&mut tx, self.worker, self.claim).await? {
             return Err(Cut::Lost);
         }
-        store::records::save(&mut tx, record, self.sync.sources.clock.now()).await?;
+        let now = self.sync.sources.clock.now();
+        if changed {
+            store::records::save(&mut tx, record, now).await?;
+        }
+        let steps = self.telling.take(self.saved.as_ref(), record, now);
+        store::match_steps::add(&mut tx, self.id, &steps).await?;
         tx.commit().await.map_err(store::Error::from)?;
-        self.tell_changes(record);
+        self.telling.changes(self.saved.as_ref(), record, self.overflow);
         self.emptied |= self
             .saved
             .as_ref()
@@ -253,39 +272,47 @@ impl Run<'_> {
         let steps = actions.into_iter().zip(priorities).map(|(action, priority)| {
             let discord = self.sync.discord.with_priority(priority).with_recall(recall.clone());
             async move {
+                let asked = Instant::now();
                 let result = perform(&discord, voice, settings, id, &action, now).await;
-                (action, result)
+                (action, result, asked.elapsed())
             }
         });
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut held_up) = (Vec::new(), Vec::new());
         let (mut worst, mut recalled) = (None, false);
         let pool = &self.sync.sources.pool;
-        for (action, result) in while_current(pool, self.worker, self.claim, &recall, join_all(steps)).await {
+        let work = while_current(
+            pool,
+            self.worker,
+            self.claim,
+            &recall,
+            self.halt.clone(),
+            join_all(steps),
+        );
+        for (action, result, took) in work.await {
             let result = self.only_ours(result).await;
             match result {
                 Ok(outcome) => {
-                    self.tell(&action, &outcome);
+                    self.telling.outcome(&action, &outcome, now, took);
                     outcomes.push((action, outcome));
                 }
                 Err(discord::error::Error::Recalled) => {
-                    debug!(match_id = %self.id, kind = action.kind(), "{action}: taken back before its turn came");
+                    self.telling.recalled(&action);
                     outcomes.push((action, Outcome::NotSent));
                     recalled = true;
                 }
                 Err(error @ discord::error::Error::Busy { retry_after }) => {
-                    counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => "put_off").increment(1);
-                    info!(match_id = %self.id, kind = action.kind(), "could not {action} yet: {error}");
                     outcomes.push((action.clone(), Outcome::NotSent));
                     let until = self.sync.sources.clock.now() + retry_after;
+                    held_up.push((action.clone(), error.to_string()));
                     self.put_off.add(action, until, error.to_string());
                 }
                 Err(error) => {
-                    counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => "unavailable").increment(1);
-                    warn!(match_id = %self.id, kind = action.kind(), "could not {action}, will try again: {error}");
+                    self.telling.failed(&action, &error, now, took);
                     worst = Some(error);
                 }
             }
         }
+        self.telling.put_off(&held_up, now);
         guild_view::note_presence(
             &self.sync.sources,
             &mut state.guild,
@@ -337,41 +364,6 @@ impl Run<'_> {
         Ok(Outcome::Found(
             found.into_iter().filter(|channel| !others.contains(channel)).collect(),
         ))
-    }
-
-    /// One line for each turn in a match's life.
-    fn tell_changes(&self, record: &Record) {
-        let (match_id, before) = (self.id, self.saved.as_ref());
-        let status = |record: &Record| record.facts.as_ref().map(|facts| facts.status.clone());
-        if let Some(now) = status(record).filter(|now| before.and_then(status).as_ref() != Some(now)) {
-            info!(%match_id, status = %now, "the match is {now}");
-        }
-        if record.closed_at.is_some() && before.is_some_and(|before| before.closed_at.is_none()) {
-            info!(%match_id, "the match is over and cleaned up");
-        }
-        for (faction, slot) in &record.slots {
-            let Some(blocked) = &slot.blocked else { continue };
-            let before = before.and_then(|before| before.slots.get(faction)?.blocked.as_ref());
-            if before.is_none_or(|before| before.by.as_str() != blocked.by.as_str()) {
-                counter!(metrics::CHANNELS_BLOCKED, "why" => blocked.by.as_str()).increment(1);
-                // A full category mends itself, where that is wanted.
-                if blocked.by == Obstacle::NoRoom && self.overflow {
-                    info!(%match_id, %faction, "the channel of {faction} waits: {}", blocked.why);
-                } else {
-                    warn!(%match_id, %faction, "the channel of {faction} is blocked: {}", blocked.why);
-                }
-            }
-        }
-    }
-
-    fn tell(&self, action: &Action, outcome: &Outcome) {
-        counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => outcome.kind()).increment(1);
-        let (match_id, kind) = (self.id, action.kind());
-        match outcome {
-            Outcome::Refused(why) => warn!(%match_id, kind, "Discord refused to {action}: {why}"),
-            Outcome::Seen(_) => debug!(%match_id, kind, "{action}: {outcome}"),
-            _ => info!(%match_id, kind, "{action}: {outcome}"),
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod cut;
 mod guild_sync;
 mod guild_view;
+mod halt;
 mod match_sync;
 mod perform;
 mod preview;
@@ -10,12 +11,15 @@ mod reading;
 mod recent;
 mod report_sync;
 mod sweep;
+mod telling;
 mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+use tokio::sync::watch;
 
 use crate::{
     clock::Clock,
@@ -31,7 +35,8 @@ use crate::{
     faceit, store,
 };
 
-pub use preview::Preview;
+pub use halt::look_out;
+pub use preview::{Preview, Rehearsal};
 pub use recent::Recent;
 pub use sweep::Swept;
 
@@ -53,6 +58,8 @@ pub struct Sync {
     /// Who sits where, as the gateway tells it; a guild is unknown to it while no shard of this process listens there.
     pub voice: discord::VoiceMap,
     pub recent: Recent,
+    /// Whether the operators have paused everything, as `look_out` tells.
+    pub halted: watch::Receiver<bool>,
 }
 
 impl Sync {
@@ -63,6 +70,10 @@ impl Sync {
             return Ok(None);
         };
         let mut state = load_state(&mut conn, &self.sources, record, &Event::Tick).await?;
+        if let Some(guild) = state.record.guild {
+            let ours: Vec<_> = state.record.slots.values().filter_map(|slot| slot.channel).collect();
+            state.guild = guild_view::view(&mut conn, Some(&self.voice), guild, ours).await?;
+        }
         state.seats.hear(hear(&self.voice, &state));
         Ok(Some(state))
     }

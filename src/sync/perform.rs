@@ -29,19 +29,7 @@ pub fn priorities(record: &Record, actions: &[Action]) -> Vec<Priority> {
     let since = Some(record.live_since.unwrap_or(record.first_seen_at));
     let mut count: BTreeMap<Option<Faction>, u32> = BTreeMap::new();
     let priority = |action: &Action| {
-        let faction = match action {
-            Action::CreateChannel { faction, .. }
-            | Action::FindChannel { faction, .. }
-            | Action::DeleteChannel { faction, .. }
-            | Action::CheckChannel { faction, .. }
-            | Action::GrantAccess { faction, .. }
-            | Action::RevokeAccess { faction, .. } => Some(*faction),
-            Action::MoveMember {
-                to: Destination::Slot { faction, .. },
-                ..
-            } => Some(*faction),
-            Action::MoveMember { .. } | Action::LocateMember { .. } => None,
-        };
+        let faction = action.faction();
         let nth = count.entry(faction).or_default();
         *nth += 1;
         Priority {

@@ -11,16 +11,17 @@ use crate::{
         rehearse::rehearse,
         render::stamp,
     },
-    faceit,
+    faceit::{self, webhook::Delivery},
     store::{self, deliveries::Newest},
-    sync::{Sources, guild_view, load_record, load_state, reading},
+    sync::{Sources, Sync, guild_view, load_record, load_state, reading},
 };
 
 /// A match as it is known, and the waves of steps that would be taken now. Prints for people.
 pub struct Preview {
     id: MatchId,
-    state: State,
-    waves: Vec<Decision>,
+    pub state: State,
+    /// One after the other; the last one has no steps.
+    pub waves: Vec<Decision>,
     stale: Option<faceit::error::Error>,
     /// Nobody ever heard of it.
     unknown: bool,
@@ -56,6 +57,73 @@ impl Sources {
             stale: read.stale,
             unknown,
         })
+    }
+}
+
+/// What a delivery would lead to. Prints for people.
+pub enum Rehearsal {
+    /// It would be refused, because.
+    Refused(String),
+    /// It would be stored, and nothing done for its event.
+    Ignored {
+        event: String,
+    },
+    Accepted {
+        event: String,
+        preview: Box<Preview>,
+    },
+}
+
+impl Sources {
+    /// Rehearses a delivery with this body, as if it were the newest of its match.
+    pub async fn rehearse(&self, body: &[u8]) -> Result<Rehearsal, store::Error> {
+        let delivery = match Delivery::parse(body) {
+            Ok(delivery) => delivery,
+            Err(error) => return Ok(Rehearsal::Refused(error.to_string())),
+        };
+        let Delivery {
+            event,
+            match_id,
+            payload_version,
+            ..
+        } = delivery;
+        let Some(id) = match_id else {
+            return Ok(Rehearsal::Ignored { event });
+        };
+        let newest = Newest {
+            event: event.clone(),
+            payload_version,
+            received_at: self.clock.now(),
+            body: body.to_vec(),
+        };
+        let preview = Box::new(self.preview(&id, Some(newest)).await?);
+        Ok(Rehearsal::Accepted { event, preview })
+    }
+}
+
+impl fmt::Display for Rehearsal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) => write!(f, "would be refused: {why}"),
+            Self::Ignored { event } => write!(f, "{event}: would be stored; nothing to do for this event"),
+            Self::Accepted { event, preview } => write!(f, "{event}\n{preview}"),
+        }
+    }
+}
+
+impl Sync {
+    /// The same by what is known, with who sits where; FACEIT is not asked. None for a match that nobody heard of.
+    pub async fn outlook(&self, id: &MatchId) -> Result<Option<Preview>, store::Error> {
+        let Some(state) = self.known(id).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Preview {
+            id: id.clone(),
+            waves: rehearse(state.clone(), Event::Tick, self.sources.clock.now()),
+            state,
+            stale: None,
+            unknown: false,
+        }))
     }
 }
 

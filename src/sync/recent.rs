@@ -57,6 +57,11 @@ impl Recent {
         });
     }
 
+    /// Has the next run read the match, however lately that was done.
+    pub fn forget(&self, id: &MatchId) {
+        self.with(|readings| readings.remove(id));
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<MatchId, Timestamp>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -26,6 +26,7 @@ use crate::{
     sync::{
         Sync,
         cut::{Cut, cut_by},
+        halt::Halt,
         settings_of,
         turns::while_current,
     },
@@ -48,6 +49,7 @@ impl Sync {
             claim,
             id,
             recall: stop.child_token(),
+            halt: Halt::listen(&self.halted),
         };
         for _ in 0..STEPS {
             if stop.is_cancelled() {
@@ -87,6 +89,7 @@ struct Run<'a> {
     id: &'a MatchId,
     /// Takes back what waits for its turn.
     recall: CancellationToken,
+    halt: Halt,
 }
 
 impl Run<'_> {
@@ -96,8 +99,11 @@ impl Run<'_> {
     }
 
     async fn is_paused(&self, guild: Option<GuildId>) -> Result<bool, Cut> {
-        let Some(guild) = guild else { return Ok(false) };
         let mut conn = self.sync.sources.pool.acquire().await.map_err(store::Error::from)?;
+        if store::service_pause::load(&mut conn).await?.is_some() {
+            return Ok(true);
+        }
+        let Some(guild) = guild else { return Ok(false) };
         let stored = store::guilds::load(&mut conn, guild).await?;
         Ok(settings_of(&self.sync.sources, guild, stored).paused)
     }
@@ -195,7 +201,8 @@ impl Run<'_> {
         let discord = self.sync.discord.with_priority(Priority::default());
         let discord = discord.with_recall(self.recall.clone());
         let pool = &self.sync.sources.pool;
-        while_current(pool, self.worker, self.claim, &self.recall, work(&discord)).await
+        let halt = self.halt.clone();
+        while_current(pool, self.worker, self.claim, &self.recall, halt, work(&discord)).await
     }
 
     fn block(&self, report: &mut Report, channel: ChannelId, refused: Posted) {

@@ -1,4 +1,5 @@
-//! The safety net: books open matches that nobody is going to look at, finds matches whose first webhook was lost, removes old deliveries.
+//! The safety net: books open matches that nobody is going to look at, finds matches whose first webhook was lost, removes old deliveries and the
+//! history of matches of that age.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::{
 const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many running matches of one hub are looked through.
 const PER_HUB: usize = 100;
-/// Deliveries removed in one statement, so that none takes long.
+/// Rows removed in one statement, so that none takes long.
 const AT_ONCE: i64 = 5_000;
 
 /// What a sweep did.
@@ -26,10 +27,12 @@ pub struct Swept {
     /// Running matches that no webhook had told us of.
     pub discovered: usize,
     pub deliveries_removed: u64,
+    /// Of what happened to matches.
+    pub steps_removed: u64,
 }
 
 impl Sync {
-    /// Sweeps once. `retention` is how long deliveries are kept.
+    /// Sweeps once. `retention` is how long deliveries, and what happened to matches, are kept.
     pub async fn sweep(&self, retention: Duration) -> Result<Swept, store::Error> {
         let now = self.sources.clock.now();
         let mut swept = Swept::default();
@@ -46,6 +49,13 @@ impl Sync {
         loop {
             let removed = store::deliveries::delete_older_than(&mut conn, now - retention, AT_ONCE).await?;
             swept.deliveries_removed += removed;
+            if removed < AT_ONCE as u64 {
+                break;
+            }
+        }
+        loop {
+            let removed = store::match_steps::delete_older_than(&mut conn, now - retention, AT_ONCE).await?;
+            swept.steps_removed += removed;
             if removed < AT_ONCE as u64 {
                 break;
             }

@@ -8,19 +8,20 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     domain::{Timestamp, job::Claim, plan::Action},
     store::{self, workers::WorkerId},
-    sync::cut::Cut,
+    sync::{cut::Cut, halt::Halt},
 };
 
 /// How often a wave that takes longer looks whether its match was booked anew.
 const LOOK_FOR_NEWS: Duration = Duration::from_millis(500);
 
-/// Works until the key is booked anew: then what still waits for its turn may be wrong (the match may be over), and is taken back by `recall`.
+/// Works until the key is booked anew, or everything is paused: then what still waits for its turn may be wrong (the match may be over), and is taken back by `recall`.
 /// What is under way comes to its end.
 pub(super) async fn while_current<T>(
     pool: &store::Pool,
     worker: WorkerId,
     claim: &Claim,
     recall: &CancellationToken,
+    halt: Halt,
     work: impl Future<Output = T>,
 ) -> T {
     tokio::pin!(work);
@@ -28,6 +29,7 @@ pub(super) async fn while_current<T>(
         biased;
         done = &mut work => return done,
         () = outdated(pool, worker, claim) => recall.cancel(),
+        () = halt.begins() => recall.cancel(),
     }
     work.await
 }

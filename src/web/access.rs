@@ -74,6 +74,28 @@ pub const RULES: &[Rule] = &[
         "/api/guilds/{guild}/competitions/{competition}",
         Needs::Guild(Role::Admin),
     ),
+    ("GET", "/api/guilds/{guild}/matches", Needs::Guild(Role::Staff)),
+    ("GET", "/api/guilds/{guild}/matches/{match}", Needs::Guild(Role::Staff)),
+    (
+        "POST",
+        "/api/guilds/{guild}/matches/{match}/sync",
+        Needs::Guild(Role::Staff),
+    ),
+    (
+        "POST",
+        "/api/guilds/{guild}/matches/{match}/teardown",
+        Needs::Guild(Role::Staff),
+    ),
+    (
+        "POST",
+        "/api/guilds/{guild}/matches/{match}/move",
+        Needs::Guild(Role::Staff),
+    ),
+    ("GET", "/api/deliveries", Needs::Operator),
+    ("GET", "/api/deliveries/{delivery}", Needs::Operator),
+    ("POST", "/api/deliveries/{delivery}/replay", Needs::Operator),
+    ("GET", "/api/operator/pause", Needs::Operator),
+    ("PUT", "/api/operator/pause", Needs::Operator),
 ];
 
 /// The guild of the path, and what the caller may do in it.

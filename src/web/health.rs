@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::{
     discord::{LeftOut, Shards},
+    domain::render::stamp,
     metrics, store,
     web::Web,
 };
@@ -50,7 +51,7 @@ pub async fn alive() -> Response {
 }
 
 /// `GET /readyz`: 200 when deliveries can be stored and nothing waits for a person, else 503; the body names what fails. A gateway that is
-/// merely connecting again is no failure. With `?verbose`, all that `muster doctor` looks at is added; it does not change the status,
+/// merely connecting again is no failure. With `?verbose`, whether the operators have paused everything is added, and all that `muster doctor` looks at; that does not change the status,
 /// since restarting won't grant a permission. Who comes through a proxy gets none of that: it names servers and channels.
 pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>, headers: HeaderMap) -> Response {
     let mut checks = Map::new();
@@ -84,7 +85,11 @@ pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>, headers: 
         StatusCode::SERVICE_UNAVAILABLE
     };
     let mut body = json!({ "ready": ready, "checks": checks });
-    if wordy.verbose.is_some() && FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+    let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+    if wordy.verbose.is_some() {
+        body["paused"] = paused(&web, !forwarded).await;
+    }
+    if wordy.verbose.is_some() && forwarded {
         body["doctor"] = "not told through a proxy: ask the service's own port, or run `muster doctor`".into();
     } else if wordy.verbose.is_some() {
         body["doctor"] = web.examined.0.get_with((), (web.examine)()).await;
@@ -96,9 +101,11 @@ pub async fn ready(State(web): State<Web>, Query(wordy): Query<Wordy>, headers: 
 pub async fn metrics(State(web): State<Web>) -> Response {
     let counts = ask(async {
         let mut conn = web.pool.acquire().await?;
-        store::jobs::counts(&mut conn, web.clock.now()).await
+        let counts = store::jobs::counts(&mut conn, web.clock.now()).await?;
+        Ok((counts, store::service_pause::load(&mut conn).await?))
     });
-    if let Ok(counts) = counts.await {
+    if let Ok((counts, pause)) = counts.await {
+        gauge!(metrics::PAUSED).set(if pause.is_some() { 1.0 } else { 0.0 });
         gauge!(metrics::JOBS, "state" => "waiting").set(counts.waiting as f64);
         gauge!(metrics::JOBS, "state" => "asleep").set(counts.asleep as f64);
         gauge!(metrics::JOBS, "state" => "running").set(counts.running as f64);
@@ -112,6 +119,21 @@ pub async fn metrics(State(web): State<Web>) -> Response {
         (web.metrics)(),
     )
         .into_response()
+}
+
+/// The operators' pause: null when there is none. No failure: somebody wants it so.
+async fn paused(web: &Web, with_reason: bool) -> Value {
+    let pause = ask(async {
+        let mut conn = web.pool.acquire().await?;
+        store::service_pause::load(&mut conn).await
+    });
+    match pause.await {
+        Ok(Some(pause)) => {
+            let reason = pause.reason.filter(|_| with_reason);
+            json!({ "since": stamp(pause.since), "reason": reason })
+        }
+        _ => Value::Null,
+    }
 }
 
 async fn ask<T>(question: impl Future<Output = Result<T, store::Error>>) -> Result<T, String> {

@@ -11,6 +11,7 @@ pub mod intake;
 pub mod interactions;
 pub mod oauth;
 pub mod refused;
+pub mod service;
 mod webhook;
 
 use std::{sync::Arc, time::Duration};

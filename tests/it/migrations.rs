@@ -107,6 +107,11 @@ const ROWS: &[(i64, &str)] = &[
         values (7, 0, sha256('list'), '2026-11-21 18:00Z')",
     ),
     (
+        51,
+        "insert into match_steps (match_id, at, kind, words) values ('1-a', '2026-11-21 18:00Z', 'turn', 'the match is READY')",
+    ),
+    (53, "insert into service_pause (since) values ('2026-11-21 18:00Z')"),
+    (
         61,
         "insert into match_reports (match_id, wanted_channel_id, wanted, updated_at)
         values ('1-a', 1013, 'all is well', '2026-11-21 18:00Z')",

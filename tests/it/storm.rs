@@ -138,6 +138,7 @@ impl Weather {
             ))
             .expect("a client"),
             recent: Default::default(),
+            halted: tokio::sync::watch::channel(false).1,
             voice: discord::VoiceMap::default(),
         };
         let stop = CancellationToken::new();

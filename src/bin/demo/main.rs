@@ -151,6 +151,9 @@ async fn with_database(
     if !report.problems.is_empty() {
         show.line(&format!("muster serve: {}", setup::last_words(&mut stage.service)));
     }
+    if !arguments.keep {
+        show.line("To look at these matches in the admin part, by a link that signs you in: make demo ARGS=--keep");
+    }
     if arguments.keep {
         show.line("");
         show.line("Everything is left running; Ctrl-C ends it.");

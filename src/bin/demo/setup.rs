@@ -142,7 +142,14 @@ impl Stage {
             ("service", service.clone()),
             (
                 "sign in",
-                format!("{} , continue as {}", sign_in(service), cast::OPERATOR),
+                format!(
+                    "{} , continue as {} ({})",
+                    sign_in(service),
+                    cast::OPERATOR,
+                    Person::called(cast::OPERATOR)
+                        .map(Person::discord_id)
+                        .unwrap_or_default()
+                ),
             ),
             ("webhook", format!("{service}/faceit-webhook")),
             ("webhook header", format!("{WEBHOOK_HEADER}: {WEBHOOK_SECRET}")),

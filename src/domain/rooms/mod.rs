@@ -97,6 +97,9 @@ pub fn decide(state: &mut State, event: &Event, now: Timestamp) -> Decision {
 
 /// Why nothing is done at all, and until when.
 fn held(state: &State, now: Timestamp) -> Option<(String, Timestamp)> {
+    if state.guild.halted {
+        return Some((Note::Halted.to_string(), now + LOOK_AGAIN));
+    }
     if state.guild.outage {
         return Some((Note::Outage.to_string(), now + LOOK_AGAIN));
     }

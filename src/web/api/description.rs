@@ -32,6 +32,8 @@ use crate::web::{access::RULES, auth::Admin};
         (name = "auth", description = "Signing in, and one's own account"),
         (name = "guilds", description = "Discord servers, and what there is in them"),
         (name = "settings", description = "What a server wants, and which matches are its own"),
+        (name = "operator", description = "For the people of OPERATOR_IDS: what FACEIT sent, and the pause of everything"),
+        (name = "matches", description = "The matches of a server: what is known, what happened, what would be done, and what staff does about one"),
     )
 )]
 struct Basis;

@@ -7,9 +7,17 @@
 pub mod channels;
 mod choices;
 pub mod competitions;
+pub mod deliveries;
 mod description;
 pub mod guilds;
+pub mod match_orders;
+pub mod matches;
+pub mod one_match;
+pub mod operator;
+mod pages;
+mod plan;
 pub mod settings;
+mod timeline;
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,6 +82,15 @@ fn described() -> (Router<Arc<Admin>>, OpenApi) {
         .routes(routes!(settings::show, settings::change))
         .routes(routes!(competitions::list, competitions::claim))
         .routes(routes!(competitions::release))
+        .routes(routes!(matches::list))
+        .routes(routes!(one_match::show))
+        .routes(routes!(match_orders::sync))
+        .routes(routes!(match_orders::teardown))
+        .routes(routes!(match_orders::move_people))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::show))
+        .routes(routes!(deliveries::replay))
+        .routes(routes!(operator::show, operator::change))
         .split_for_parts()
 }
 

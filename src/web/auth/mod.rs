@@ -35,7 +35,7 @@ use crate::{
     faceit,
     seal::Ring,
     store::{self, audit::Actor},
-    web::refused::Refused,
+    web::{refused::Refused, service::Service},
 };
 
 /// The settings of the admin part.
@@ -81,6 +81,7 @@ pub struct Parts {
     pub wake: Arc<Notify>,
     /// Looks whether all is in place for a guild.
     pub examine: Examine,
+    pub service: Service,
 }
 
 /// Gives a report as JSON; costs calls to Discord.
@@ -97,6 +98,7 @@ pub struct Admin {
     pub faceit: faceit::client::Client,
     /// Wakes the queue; fire it after booking a job.
     pub wake: Arc<Notify>,
+    pub service: Service,
     examine: Examine,
     examined: Cache<GuildId, Value>,
     default_guild: Option<guild::Settings>,
@@ -125,6 +127,7 @@ impl Admin {
             default_guild,
             wake,
             examine,
+            service,
         } = parts;
         let oauth = OAuth::new(
             api,
@@ -146,6 +149,7 @@ impl Admin {
             oauth,
             faceit,
             wake,
+            service,
             examine,
             examined: Cache::builder().max_capacity(CACHED).time_to_live(EXAMINED).build(),
             default_guild,

@@ -16,7 +16,7 @@ const SETTINGS: &str = "/api/guilds/1000/settings";
 const CLAIMS: &str = "/api/guilds/1000/competitions";
 
 /// Actions and subjects of the audit log, with who did them.
-async fn audit(bot: &Bot) -> Vec<String> {
+pub async fn audit(bot: &Bot) -> Vec<String> {
     let rows =
         sqlx::query("select source || ' ' || actor_name || ' ' || action || ' ' || subject from audit order by id")
             .fetch_all(&bot.app.sync.sources.pool)

@@ -238,6 +238,7 @@ async fn erase_leaves_no_trace_in_any_column_of_any_table() {
         "deliveries",
         "discord_tokens",
         "link_states",
+        "match_steps",
         "matches",
         "player_links",
         "sessions",
