@@ -18,7 +18,7 @@ use crate::domain::{
 /// Discord may fail to tell of somebody's coming: who is absent for so long is asked for.
 const ASK_AGAIN: Duration = Duration::from_secs(600);
 
-/// However often he asks for it, or somebody changes what we may do: whom Discord refused to have moved is not tried again sooner.
+/// However often he asks for it: whom Discord refused to have moved is not tried again sooner.
 const ASK_DISCORD_AGAIN: Duration = Duration::from_secs(60);
 
 /// What is to be done about one player.

@@ -72,18 +72,10 @@ pub async fn book_channels(connection: &mut Connection, gone: &[ChannelId], now:
     run(connection, query.bind(now).bind(channels)).await
 }
 
-/// What the bot may do in these guilds may have changed: the open matches there that Discord refused something for. Who was refused is to be moved
-/// once more, which the match sees to at most once a minute.
+/// What the bot may do in these guilds may have changed: the open matches there that Discord refused something for. Call it when that is written
+/// down (`guild_states::note_rights`): by it a match knows that another try is worth it.
 pub async fn book_refused(connection: &mut Connection, guilds: &[GuildId], now: Timestamp) -> Result<u64, Error> {
     let guilds = bigints(guilds.iter().map(|guild| guild.get()))?;
-    sqlx::query(
-        "update match_members set asked = asked + 1 from matches
-        where matches.match_id = match_members.match_id and guild_id = any ($1) and closed_at is null
-            and placement = 'refused' and asked = answered",
-    )
-    .bind(&guilds)
-    .execute(&mut *connection)
-    .await?;
     let query = sqlx::query(book!(
         "select a.match_id from active_matches a join matches m using (match_id)
         where a.guild_id = any ($2) and (a.blocked_why is not null or a.access_blocked is not null)
