@@ -2,6 +2,7 @@
 //! is decided elsewhere.
 
 use serde_json::{Value, json};
+use sqlx::Row;
 
 use crate::{
     domain::{
@@ -12,7 +13,7 @@ use crate::{
     store::{
         Connection, Error,
         audit::{self, Actor, Entry},
-        guild_states, jobs, listener,
+        convert, guild_states, jobs, listener,
         match_members::{self, Whom},
     },
 };
@@ -30,19 +31,30 @@ pub struct Order<'a> {
 pub async fn look_again(connection: &mut Connection, order: &Order<'_>) -> Result<(), Error> {
     guild_states::note_wish(connection, order.id, order.at).await?;
     jobs::book(connection, &JobKey::sync_match(order.id), order.at).await?;
-    note(connection, order, "match.sync", None).await
+    note(connection, order, "match.sync", (None, None)).await
 }
 
 /// Has the match taken down at once, whatever FACEIT says, until it is run again. False when it is not being played and has nothing left to take down.
 pub async fn take_down(connection: &mut Connection, order: &Order<'_>) -> Result<bool, Error> {
-    let stands =
-        sqlx::query("select from matches where match_id = $1 and closed_at is null and live_since is not null")
-            .bind(order.id.as_str())
-            .fetch_optional(&mut *connection)
-            .await?;
-    if stands.is_none() {
+    let stands = sqlx::query(
+        "select status, ended_at, teardown_at from matches
+        where match_id = $1 and closed_at is null and live_since is not null",
+    )
+    .bind(order.id.as_str())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(stands) = stands else {
         return Ok(false);
-    }
+    };
+    let time = |column: &str| {
+        let at: Option<Timestamp> = stands.try_get(column)?;
+        at.map(convert::to_text).transpose()
+    };
+    let before = json!({
+        "status": stands.try_get::<Option<String>, _>("status")?,
+        "ended_at": time("ended_at")?,
+        "teardown_at": time("teardown_at")?,
+    });
     // The job's row first, as a run does that saves.
     jobs::book(connection, &JobKey::sync_match(order.id), order.at).await?;
     sqlx::query("update matches set teardown_at = $2 where match_id = $1")
@@ -50,7 +62,8 @@ pub async fn take_down(connection: &mut Connection, order: &Order<'_>) -> Result
         .bind(order.at)
         .execute(&mut *connection)
         .await?;
-    note(connection, order, "match.teardown", None).await?;
+    let after = json!({ "teardown_at": convert::to_text(order.at)? });
+    note(connection, order, "match.teardown", (Some(before), Some(after))).await?;
     Ok(true)
 }
 
@@ -63,17 +76,22 @@ pub async fn move_again(connection: &mut Connection, order: &Order<'_>, whom: Wh
         Whom::One(user) => json!({ "user_id": user.to_string() }),
         Whom::Everybody => json!({ "user_id": null }),
     };
-    note(connection, order, "match.move", Some(whom)).await?;
+    note(connection, order, "match.move", (None, Some(whom))).await?;
     Ok(true)
 }
 
-async fn note(connection: &mut Connection, order: &Order<'_>, action: &str, after: Option<Value>) -> Result<(), Error> {
+async fn note(
+    connection: &mut Connection,
+    order: &Order<'_>,
+    action: &str,
+    (before, after): (Option<Value>, Option<Value>),
+) -> Result<(), Error> {
     let entry = Entry {
         actor: order.actor.clone(),
         action: action.to_owned(),
         guild: Some(order.guild),
         subject: order.id.to_string(),
-        before: None,
+        before,
         after,
     };
     audit::record(connection, &entry, order.at).await?;

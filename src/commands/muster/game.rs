@@ -17,7 +17,7 @@ use crate::{
     store::{
         match_members::Whom,
         match_orders::{self, Order},
-        matches,
+        matches, service_pause,
     },
 };
 
@@ -167,7 +167,15 @@ async fn answer(context: &Context, guild: GuildId, runs: bool, mut done: String)
             German: "Dieses Match läuft nicht; dafür ist nichts zu tun."
         )));
     }
-    if context.settings(guild).await?.paused {
+    let mut connection = context.connection().await?;
+    if service_pause::load(&mut connection).await?.is_some() {
+        done.push('\n');
+        done.push_str(&say!(
+            language,
+            "But Muster is paused everywhere by its operators: it happens when it goes on.",
+            German: "Aber Muster ist von seinen Betreibern überall angehalten: Es geschieht erst, wenn es weitergeht."
+        ));
+    } else if context.settings_with_version(&mut connection, guild).await?.0.paused {
         done.push('\n');
         done.push_str(&say!(
             language,

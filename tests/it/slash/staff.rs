@@ -566,6 +566,18 @@ async fn teardown_asks_once_more_and_then_ends_the_match_until_faceit_runs_it_ag
     assert_eq!((bot.channels().len(), bot.seat("nova").as_deref()), (0, Some("Lobby")));
     let jun = member("jun");
     assert_eq!(audited(&bot).await, [format!("{jun} in 1000: match.teardown {ID}")]);
+    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
+    let row = store::audit::list(&mut conn, &Filter::default(), 1)
+        .await
+        .unwrap()
+        .remove(0);
+    let (before, after) = (row.entry.before.unwrap(), row.entry.after.unwrap());
+    assert_eq!(
+        (&before["status"], &before["teardown_at"]),
+        (&json!("READY"), &Value::Null)
+    );
+    assert!(after["teardown_at"].is_string(), "{after}");
+    drop(conn);
     bot.run("nova", "match").await.says("No match of yours is running");
 
     // FACEIT still plays it; that is no reason.
@@ -636,6 +648,24 @@ async fn while_a_server_is_paused_nothing_is_done_there_and_then_all_of_it() {
     bot.ask(&muster("lou", "resume", json!({}))).await.says("goes on");
     bot.settle().await;
     assert_eq!(bot.seat("nova").as_deref(), Some("match-5eed0000-faction1"));
+
+    // Everything is paused by the operators.
+    let pause = async |begin: bool| {
+        let (now, actor) = (bot.clock.now(), Actor::cli());
+        let mut tx = bot.app.sync.sources.pool.begin().await.unwrap();
+        if begin {
+            store::service_pause::begin(&mut tx, &actor, None, now).await.unwrap();
+        } else {
+            store::service_pause::end(&mut tx, &actor, now).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    };
+    pause(true).await;
+    bot.ask(&muster("lou", "move", json!({"match": ID})))
+        .await
+        .says("paused everywhere");
+    bot.settle().await;
+    pause(false).await;
     over(bot, &a_match()).await;
 }
 
