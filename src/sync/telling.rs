@@ -109,7 +109,9 @@ impl<'a> Telling<'a> {
     /// What is to be stored with this record, in order; gone from here once it is taken.
     pub fn take(&mut self, before: Option<&Record>, record: &Record, now: Timestamp) -> Vec<Step> {
         let mut steps = std::mem::take(&mut self.calls);
-        steps.extend(turns(before, record, now));
+        // What was decided comes of them.
+        let turned_at = self.decision.as_ref().map_or(now, |decision| decision.at);
+        steps.extend(turns(before, record, turned_at));
         steps.extend(self.decision.take());
         steps
     }

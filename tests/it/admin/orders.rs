@@ -116,6 +116,20 @@ async fn one_or_all_are_moved_once_more_wherever_they_went() {
         let (status, refused) = order(&staff, "move", Some(body.clone())).await;
         assert_eq!(status, expected, "{body}: {refused}");
     }
+    let timeline = one(&staff, ID).await["timeline"].take();
+    let told = timeline
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["kind"] == "order");
+    let told: Vec<_> = told
+        .map(|event| (event["text"].as_str().unwrap(), &event["nickname"]))
+        .collect();
+    assert_eq!(told[0], ("staff had somebody moved once more", &json!("Rex")));
+    assert_eq!(
+        told[1..],
+        vec![("staff had everybody moved once more", &Value::Null); 4]
+    );
     let mut expected = vec![format!("web bo match.move {ID}"); 5];
     assert_eq!(orders(&bot).await, expected);
     bot.play(&played.status("FINISHED"), "match_status_finished", 4).await;
