@@ -114,6 +114,7 @@ impl App {
         let admin = app.admin(config, &pool, &clock)?;
         if let Some(admin) = &admin {
             app.spawn_tidying(admin.clone());
+            app.spawn_live(admin);
         }
         let web = Web {
             pool,
@@ -248,6 +249,12 @@ impl App {
                 }
             }
         });
+    }
+
+    /// Tells those who watch what changes.
+    fn spawn_live(&self, admin: &Admin) {
+        let (live, pool, stop) = (admin.live.clone(), admin.pool.clone(), self.stop.clone());
+        self.tasks.spawn(async move { live.run(pool, stop).await });
     }
 
     fn spawn_upkeep(&self, metrics: Metrics) {

@@ -40,6 +40,11 @@ pub const DELIVERY_TO_DONE: &str = "muster_delivery_to_done_seconds";
 /// Runs of jobs, by `verdict` (done, retry, failed, lost, yielded).
 pub const RUNS: &str = "muster_job_runs_total";
 
+/// Open connections to `/api/live`.
+pub const LIVE_CONNECTIONS: &str = "muster_live_connections";
+/// Ends of connections to `/api/live`, by `why` (gone, stopping, session_ended, too_slow, no_pong …).
+pub const LIVE_ENDS: &str = "muster_live_connection_ends_total";
+
 /// Gives every metric its help text; call once after the recorder is installed.
 pub fn describe() {
     describe_counter!(DELIVERIES, "Webhook calls by event and result");
@@ -82,4 +87,6 @@ pub fn describe() {
         "From storing a delivery to nothing being left to do for it"
     );
     describe_counter!(RUNS, "Runs of jobs by verdict");
+    describe_gauge!(LIVE_CONNECTIONS, "Open connections to /api/live");
+    describe_counter!(LIVE_ENDS, "Ends of connections to /api/live by why");
 }

@@ -56,6 +56,9 @@ pub struct AdminArgs {
     /// Requests/seconds about one Discord server [default: 600/60]
     #[arg(long, env = "RATE_LIMIT_GUILD", value_name = "N/SECONDS")]
     pub rate_limit_guild: Option<String>,
+    /// Connections to /api/live that one person may have open in one process [default: 10]
+    #[arg(long, env = "LIVE_CONNECTIONS_PER_USER", value_name = "N")]
+    pub live_connections_per_user: Option<String>,
     /// Proxies in front of Muster that add to X-Forwarded-For [default: 0]
     #[arg(long, env = "TRUSTED_PROXIES", value_name = "N")]
     pub trusted_proxies: Option<String>,
@@ -125,6 +128,14 @@ pub(super) fn admin(args: &AdminArgs, problems: &mut Problems) -> Option<Option<
         guild: window(problems, "RATE_LIMIT_GUILD", &args.rate_limit_guild, "600/60")?,
     };
     let proxies = number(problems, "TRUSTED_PROXIES", &args.trusted_proxies, 0, 0, 10);
+    let live_per_user = number(
+        problems,
+        "LIVE_CONNECTIONS_PER_USER",
+        &args.live_connections_per_user,
+        10,
+        1,
+        1000,
+    );
     Some(Some(Settings {
         client_id: client_id?,
         client_secret: client_secret?,
@@ -136,6 +147,7 @@ pub(super) fn admin(args: &AdminArgs, problems: &mut Problems) -> Option<Option<
         operators: operators?,
         windows,
         proxies: proxies? as usize,
+        live_per_user: live_per_user? as usize,
     }))
 }
 

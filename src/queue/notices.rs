@@ -37,7 +37,7 @@ pub(super) async fn hear(pool: Pool, me: String, poke: Arc<Notify>, end: Cancell
 
 /// Ends only by an error.
 async fn listen(pool: &Pool, me: &str, poke: &Notify, trouble: &mut Trouble) -> Error {
-    let mut listener = match Listener::listen(pool).await {
+    let mut listener = match Listener::listen(pool, listener::JOBS).await {
         Ok(listener) => listener,
         Err(error) => return error,
     };
@@ -46,7 +46,7 @@ async fn listen(pool: &Pool, me: &str, poke: &Notify, trouble: &mut Trouble) -> 
     poke.notify_one();
     loop {
         match listener.heard().await {
-            Ok(Heard::Notice { sender }) if sender == me => {}
+            Ok(Heard::Notice { payload }) if payload == me => {}
             Ok(Heard::Notice { .. } | Heard::Gap) => poke.notify_one(),
             Err(error) => return error,
         }

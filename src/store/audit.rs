@@ -174,6 +174,45 @@ pub async fn list(connection: &mut Connection, filter: &Filter<'_>, limit: i64) 
     rows.iter().map(recorded).collect()
 }
 
+/// Which changes of one guild to list.
+#[derive(Clone, Debug, Default)]
+pub struct OfGuild<'a> {
+    pub actor: Option<UserId>,
+    pub subject: Option<&'a str>,
+    /// The whole word: `link.added`.
+    pub action: Option<&'a str>,
+    /// Older than the row of this id: the next page.
+    pub before_id: Option<i64>,
+}
+
+/// The changes made in or for this guild and no others, the newest first.
+pub async fn of_guild(
+    connection: &mut Connection,
+    guild: GuildId,
+    filter: &OfGuild<'_>,
+    limit: i64,
+) -> Result<Vec<Recorded>, Error> {
+    let rows = sqlx::query(
+        "select id, at, source, actor_id, actor_name, action, guild_id, subject, before, after from audit
+        where guild_id = $1 and id < coalesce($5, 9223372036854775807)
+            and ($2::bigint is null or actor_id = $2)
+            and ($3::text is null or subject = $3)
+            and ($4::text is null or action = $4)
+        order by id desc limit $6",
+    )
+    .bind(convert::to_bigint(guild.get())?)
+    .bind(filter.actor.map(|id| convert::to_bigint(id.get())).transpose()?)
+    .bind(filter.subject)
+    .bind(filter.action)
+    .bind(filter.before_id)
+    .bind(limit)
+    // Planned anew each time: which index is of use depends on what is asked for.
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(recorded).collect()
+}
+
 /// Rows that tell of this person, as actor or as one of these names anywhere: for an export.
 pub async fn about(connection: &mut Connection, person: UserId, names: &[String]) -> Result<Vec<Recorded>, Error> {
     let mut found = Vec::new();

@@ -141,6 +141,10 @@ pub async fn finish(connection: &mut Connection, user: UserId, log_upto: i64, no
     .bind(convert::to_bigint(user.get())?)
     .execute(&mut *connection)
     .await?;
+    sqlx::query("delete from guild_people where discord_id = $1")
+        .bind(convert::to_bigint(user.get())?)
+        .execute(&mut *connection)
+        .await?;
     for piece in audit::pieces(connection, log_upto).await? {
         audit::forget_piece(connection, user, &person.ids(), piece).await?;
     }

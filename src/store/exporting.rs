@@ -43,6 +43,7 @@ impl Export {
             "admin_account": account(connection, user, now).await?,
             "steps_in_matches": match_steps::about(connection, user).await?,
             "placed_in_matches": person::placed(connection, user).await?,
+            "played_in_servers": person::guilds(connection, user).await?,
             "audit_log": audit,
         });
         Ok(Self {

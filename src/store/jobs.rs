@@ -354,7 +354,7 @@ pub async fn revive(connection: &mut Connection, key: &JobKey, now: Timestamp) -
     Ok(done.rows_affected() == 1)
 }
 
-fn job(row: &PgRow) -> Result<Job, Error> {
+pub(super) fn job(row: &PgRow) -> Result<Job, Error> {
     Ok(Job {
         key: JobKey::new(row.try_get::<String, _>("key")?),
         due_at: row.try_get("due_at")?,

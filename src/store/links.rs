@@ -317,7 +317,7 @@ fn bigints(users: &[UserId]) -> Result<Vec<i64>, Error> {
     users.iter().map(|user| convert::to_bigint(user.get())).collect()
 }
 
-fn stored(row: &PgRow) -> Result<StoredLink, Error> {
+pub(super) fn stored(row: &PgRow) -> Result<StoredLink, Error> {
     Ok(StoredLink {
         row: LinkRow {
             player: PlayerId::new(row.try_get::<String, _>("faceit_id")?),

@@ -120,6 +120,12 @@ pub(super) async fn save(connection: &mut Connection, record: &Record) -> Result
     sqlx::query(
         "with gone as (
             delete from match_members where match_id = $1 and discord_id <> all ($2)
+        ), people as (
+            insert into guild_people (guild_id, discord_id)
+            select $10, who from unnest($2::bigint[], $4::text[]) as placed (who, placement)
+            where $10::bigint is not null and placement <> 'not_in_guild'
+                and exists (select from player_links where player_links.discord_id = who)
+            order by who on conflict do nothing
         )
         insert into match_members (match_id, discord_id, faction, placement, reason, tried_in, tried_at, came_from, answered)
         select $1, * from unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
@@ -142,6 +148,7 @@ pub(super) async fn save(connection: &mut Connection, record: &Record) -> Result
     .bind(tried_at)
     .bind(came_from)
     .bind(answered)
+    .bind(record.guild.map(|guild| convert::to_bigint(guild.get())).transpose()?)
     .execute(connection)
     .await?;
     Ok(())

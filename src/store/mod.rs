@@ -16,6 +16,8 @@ pub mod exporting;
 pub mod gateway_lease;
 pub mod gateway_sessions;
 pub mod guild_changes;
+pub mod guild_jobs;
+pub mod guild_links;
 pub mod guild_states;
 pub mod guilds;
 pub mod jobs;

@@ -257,6 +257,15 @@ pub(super) async fn placed(connection: &mut Connection, user: UserId) -> Result<
     rows.iter().map(value).collect()
 }
 
+/// Servers in whose matches he was placed.
+pub(super) async fn guilds(connection: &mut Connection, user: UserId) -> Result<Vec<String>, Error> {
+    let rows = sqlx::query("select guild_id::text as guild from guild_people where discord_id = $1 order by guild_id")
+        .bind(convert::to_bigint(user.get())?)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| Ok(row.try_get("guild")?)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! Tables `sessions` and `used_states`: who is signed in, and which sign-ins came back already. Knows ids by their hash only.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Row, postgres::PgRow};
 
 use crate::{
@@ -52,6 +54,21 @@ pub async fn find(
     .fetch_optional(connection)
     .await?;
     row.as_ref().map(stored).transpose()
+}
+
+/// Which of these have neither ended nor expired.
+pub async fn living(
+    connection: &mut Connection,
+    ids: &[SessionHash],
+    now: Timestamp,
+) -> Result<BTreeSet<SessionHash>, Error> {
+    let ids: Vec<&[u8]> = ids.iter().map(<[u8; 32]>::as_slice).collect();
+    let rows = sqlx::query("select id from sessions where id = any ($1) and expires_at > $2")
+        .bind(ids)
+        .bind(now)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| hash(row.try_get("id")?)).collect()
 }
 
 /// Says that it was used, and until when it lives now.
@@ -134,15 +151,17 @@ pub async fn use_state(connection: &mut Connection, id: &[u8; 32], expires_at: T
 }
 
 fn stored(row: &PgRow) -> Result<StoredSession, Error> {
-    let id: Vec<u8> = row.try_get("id")?;
     Ok(StoredSession {
-        id: id
-            .try_into()
-            .map_err(|_| Error::Unexpected("a stored session id has not 32 bytes".to_owned()))?,
+        id: hash(row.try_get("id")?)?,
         user: convert::user(row.try_get("user_id")?)?,
         created_at: row.try_get("created_at")?,
         last_seen_at: row.try_get("last_seen_at")?,
         expires_at: row.try_get("expires_at")?,
         user_agent: row.try_get("user_agent")?,
     })
+}
+
+fn hash(id: Vec<u8>) -> Result<SessionHash, Error> {
+    let wrong = |_| Error::Unexpected("a stored session id has not 32 bytes".to_owned());
+    id.try_into().map_err(wrong)
 }

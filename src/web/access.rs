@@ -25,6 +25,8 @@ pub enum Needs {
     Nothing,
     /// Somebody who is signed in.
     Session,
+    /// Somebody who is signed in, with a cookie from a page of ours only; or anybody, whom the route itself asks for a token.
+    Live,
     /// At least this role in the guild of the path.
     Guild(Role),
     /// One of `OPERATOR_IDS`.
@@ -37,6 +39,7 @@ impl Needs {
         match self {
             Self::Nothing => "nothing".to_owned(),
             Self::Session => "a session".to_owned(),
+            Self::Live => "a session, or a token as first message".to_owned(),
             Self::Guild(role) => format!("{} in the server", word(role)),
             Self::Operator => "operator".to_owned(),
         }
@@ -45,6 +48,10 @@ impl Needs {
 
 /// Method, path as the router has it, and what it needs.
 pub type Rule = (&'static str, &'static str, Needs);
+
+/// What `/api/live` tells of is what these calls show.
+pub const MATCHES: &str = "/api/guilds/{guild}/matches";
+pub const JOBS: &str = "/api/guilds/{guild}/jobs";
 
 /// Every route of the admin part.
 pub const RULES: &[Rule] = &[
@@ -96,6 +103,17 @@ pub const RULES: &[Rule] = &[
     ("POST", "/api/deliveries/{delivery}/replay", Needs::Operator),
     ("GET", "/api/operator/pause", Needs::Operator),
     ("PUT", "/api/operator/pause", Needs::Operator),
+    ("GET", "/api/guilds/{guild}/links", Needs::Guild(Role::Staff)),
+    ("PUT", "/api/guilds/{guild}/links/{user}", Needs::Guild(Role::Staff)),
+    ("DELETE", "/api/guilds/{guild}/links/{user}", Needs::Guild(Role::Staff)),
+    ("GET", "/api/guilds/{guild}/jobs", Needs::Guild(Role::Staff)),
+    (
+        "POST",
+        "/api/guilds/{guild}/jobs/{key}/retry",
+        Needs::Guild(Role::Staff),
+    ),
+    ("GET", "/api/guilds/{guild}/audit", Needs::Guild(Role::Admin)),
+    ("GET", "/api/live", Needs::Live),
 ];
 
 /// The guild of the path, and what the caller may do in it.
@@ -144,6 +162,14 @@ fn needs(method: &Method, path: &str) -> Option<Needs> {
     rule.map(|rule| rule.2)
 }
 
+/// The role that reading this needs in a guild; None when nobody may.
+pub fn least_role(path: &str) -> Option<Role> {
+    match needs(&Method::GET, path)? {
+        Needs::Guild(role) => Some(role),
+        _ => None,
+    }
+}
+
 fn is_listed(path: &str) -> bool {
     RULES.iter().any(|rule| rule.1 == path)
 }
@@ -170,9 +196,16 @@ async fn admit(
         admin.limits.address(address(admin, request).ip())?;
         return Ok(None);
     }
+    if needs == Needs::Live && !admin.has_token(request.headers()) {
+        admin.limits.address(address(admin, request).ip())?;
+        return Ok(None);
+    }
     let session = admin.recognise(request.headers()).await?;
     admin.limits.user(session.user)?;
     admin.check_origin(&session, request.method(), request.headers())?;
+    if needs == Needs::Live {
+        admin.check_page(&session, request.headers())?;
+    }
     match needs {
         Needs::Operator if !admin.is_operator(session.user) => {
             return Err(Refused::forbidden("only the people of OPERATOR_IDS may do that"));

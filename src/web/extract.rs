@@ -8,7 +8,13 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::web::{access::Access, auth::session::Session, refused::Refused};
+use crate::{
+    domain::ids::UserId,
+    web::{access::Access, auth::session::Session, refused::Refused},
+};
+
+/// No text that somebody asks for is longer.
+const LONGEST_TEXT: usize = 200;
 
 /// A JSON body, refused in our own form.
 pub struct Body<T>(pub T);
@@ -101,6 +107,22 @@ impl<S: Sync> FromRequestParts<S> for Access {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
         parts.extensions.get().copied().ok_or_else(Refused::internal)
     }
+}
+
+/// A Discord account's id as Discord writes it, and no other way.
+pub fn user_id(text: &str) -> Option<UserId> {
+    let plain = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = |id: &UserId| i64::try_from(id.get()).is_ok();
+    text.parse().ok().filter(fits).filter(|_| plain)
+}
+
+/// A text that can be looked for: neither empty nor long, without control characters.
+pub fn plain<'a>(name: &str, text: &'a str) -> Result<&'a str, Refused> {
+    if (1..=LONGEST_TEXT).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        return Ok(text);
+    }
+    let message = format!("{name} must have 1 to {LONGEST_TEXT} characters, and no control characters");
+    Err(Refused::malformed(message))
 }
 
 fn refuse(rejection: &JsonRejection) -> Refused {

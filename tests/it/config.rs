@@ -235,7 +235,7 @@ fn help_names_every_variable_and_hides_the_values_of_secrets() {
     }
     assert_eq!(
         command.get_arguments().filter(|arg| arg.get_env().is_some()).count(),
-        49
+        50
     );
 }
 
@@ -318,6 +318,11 @@ fn weak_secrets_and_odd_addresses_of_the_admin_part_are_refused_with_how_to_make
         ("--operator-ids=1,me", "OPERATOR_IDS", "is no Discord id"),
         ("--discord-client-id=app", "DISCORD_CLIENT_ID", "OAuth2"),
         ("--rate-limit-auth=many", "RATE_LIMIT_AUTH", "for example 30/60"),
+        (
+            "--live-connections-per-user=0",
+            "LIVE_CONNECTIONS_PER_USER",
+            "from 1 to 1000",
+        ),
     ] {
         let last_wins = ADMIN
             .iter()

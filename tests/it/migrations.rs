@@ -112,6 +112,10 @@ const ROWS: &[(i64, &str)] = &[
     ),
     (53, "insert into service_pause (since) values ('2026-11-21 18:00Z')"),
     (
+        59,
+        "insert into guild_people (guild_id, discord_id) values (1000, 2999)",
+    ),
+    (
         61,
         "insert into match_reports (match_id, wanted_channel_id, wanted, updated_at)
         values ('1-a', 1013, 'all is well', '2026-11-21 18:00Z')",

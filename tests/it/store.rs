@@ -6,6 +6,7 @@ mod deliveries;
 mod guilds;
 mod jobs;
 mod links;
+mod live;
 mod pool;
 mod records;
 mod workers;

@@ -34,6 +34,10 @@ use crate::web::{access::RULES, auth::Admin};
         (name = "settings", description = "What a server wants, and which matches are its own"),
         (name = "operator", description = "For the people of OPERATOR_IDS: what FACEIT sent, and the pause of everything"),
         (name = "matches", description = "The matches of a server: what is known, what happened, what would be done, and what staff does about one"),
+        (name = "links", description = "Who is who at FACEIT, as far as a server may know"),
+        (name = "jobs", description = "What is queued for a server's matches"),
+        (name = "audit", description = "Who changed what in a server"),
+        (name = "live", description = "What changes, told at once"),
     )
 )]
 struct Basis;

@@ -4,12 +4,16 @@
 //! the latter it stays shut, and a test walks all of them. Handlers take `Session`, `Access` (guild and role, checked by the gate), and `Body`,
 //! `Query` and `Path` of `extract`, and refuse with `Refused`. Changes are recorded with `admin.actor(…)` in the transaction that makes them.
 
+pub mod audit;
 pub mod channels;
 mod choices;
 pub mod competitions;
 pub mod deliveries;
 mod description;
 pub mod guilds;
+pub mod jobs;
+pub mod links;
+pub mod live;
 pub mod match_orders;
 pub mod matches;
 pub mod one_match;
@@ -91,6 +95,12 @@ fn described() -> (Router<Arc<Admin>>, OpenApi) {
         .routes(routes!(deliveries::show))
         .routes(routes!(deliveries::replay))
         .routes(routes!(operator::show, operator::change))
+        .routes(routes!(links::list))
+        .routes(routes!(links::link, links::unlink))
+        .routes(routes!(jobs::list))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(audit::list))
+        .routes(routes!(live::live))
         .split_for_parts()
 }
 

@@ -54,6 +54,10 @@ impl Claims {
         }
     }
 
+    pub fn expires_at(&self) -> Timestamp {
+        Timestamp::from_unix_timestamp(self.exp).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
     pub fn user(&self) -> Option<UserId> {
         self.sub.parse().ok()
     }

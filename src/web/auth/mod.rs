@@ -35,7 +35,7 @@ use crate::{
     faceit,
     seal::Ring,
     store::{self, audit::Actor},
-    web::{refused::Refused, service::Service},
+    web::{api::live::Hub, refused::Refused, service::Service},
 };
 
 /// The settings of the admin part.
@@ -57,6 +57,8 @@ pub struct Settings {
     pub windows: Windows,
     /// So many proxies in front of us add to `X-Forwarded-For`.
     pub proxies: usize,
+    /// Live connections of one person in one process, at most.
+    pub live_per_user: usize,
 }
 
 impl Settings {
@@ -99,11 +101,13 @@ pub struct Admin {
     /// Wakes the queue; fire it after booking a job.
     pub wake: Arc<Notify>,
     pub service: Service,
+    /// Who is told at once what changes.
+    pub live: Arc<Hub>,
     examine: Examine,
     examined: Cache<GuildId, Value>,
     default_guild: Option<guild::Settings>,
     pub(super) cookies: Cookies,
-    pub(super) limits: Limits,
+    pub(in crate::web) limits: Limits,
     own_guilds: Cache<UserId, Arc<OwnGuilds>>,
     roles_of: Cache<(GuildId, UserId), Arc<RolesOf>>,
     installed: Cache<(), Arc<InstalledIn>>,
@@ -139,6 +143,7 @@ impl Admin {
         Ok(Self {
             cookies: Cookies::new(&settings.jwt.cookie_key(), secure),
             limits: Limits::new(settings.windows, &clock),
+            live: Arc::new(Hub::new(clock.clone(), settings.live_per_user)),
             own_guilds: Cache::builder().max_capacity(CACHED).time_to_live(FRESH).build(),
             roles_of: Cache::builder().max_capacity(CACHED).time_to_live(FRESH).build(),
             installed: Cache::builder().max_capacity(1).time_to_live(FRESH).build(),

@@ -150,15 +150,23 @@ impl Admin {
 
     /// What somebody may do in a guild.
     pub async fn role_in(&self, user: UserId, guild: GuildId) -> Result<Role, Refused> {
-        let own = self.guilds_of(user).await?;
-        let Some(own) = own.guilds.iter().find(|own| own.id == guild) else {
-            return Ok(Role::None);
+        Ok(self.role_until(user, guild).await?.0)
+    }
+
+    /// The same, and until when it may be believed: a minute after Discord said what it rests on.
+    pub async fn role_until(&self, user: UserId, guild: GuildId) -> Result<(Role, Timestamp), Refused> {
+        let all = self.guilds_of(user).await?;
+        let until = all.at + FRESH;
+        let Some(own) = all.guilds.iter().find(|own| own.id == guild) else {
+            return Ok((Role::None, until));
         };
         if let Some(role) = managers_role(own) {
-            return Ok(role);
+            return Ok((role, until));
         }
         let staff = self.staff_roles(&[guild]).await?;
-        self.members_role(user, guild, &staff).await
+        let role = self.members_role(user, guild, &staff).await?;
+        let asked = self.roles_of.get(&(guild, user)).await;
+        Ok((role, asked.map_or(until, |asked| until.min(asked.at + FRESH))))
     }
 
     /// What a member may do in a guild that he does not manage.

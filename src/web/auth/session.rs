@@ -42,6 +42,8 @@ pub struct Session {
     pub id: SessionHash,
     pub user: UserId,
     pub by: By,
+    /// When the token ends.
+    pub until: Timestamp,
     /// The secret id; only this request knows it.
     secret: SecretString,
     /// A new token for the cookie.
@@ -132,9 +134,24 @@ impl Admin {
             id,
             user,
             by,
+            until: claims.expires_at(),
             secret: SecretString::from(claims.jti),
             renewed,
         })
+    }
+
+    /// Whether a request brings anything to recognise it by.
+    pub fn has_token(&self, headers: &HeaderMap) -> bool {
+        headers.contains_key(header::AUTHORIZATION) || self.cookies.session(headers).is_some()
+    }
+
+    /// Browsers send cookies along with a WebSocket that any page opens, and no rule of theirs keeps that page from reading: it must be ours.
+    pub fn check_page(&self, session: &Session, headers: &HeaderMap) -> Result<(), Refused> {
+        if session.by == By::Bearer || self.is_known_origin(headers) {
+            return Ok(());
+        }
+        let message = "with a cookie, only a page of PUBLIC_URL or FRONTEND_URL may open this";
+        Err(Refused::new(axum::http::StatusCode::FORBIDDEN, "csrf", message))
     }
 
     /// Unsafe requests by cookie need the session's token, and must not come from a foreign page.

@@ -2,10 +2,14 @@
 
 mod access;
 mod attacks;
+mod audit;
 mod browser;
 mod discord_oauth;
 mod guilds;
 mod injection;
+mod jobs;
+mod links;
+mod live;
 mod matches;
 mod operator;
 mod orders;
@@ -14,3 +18,4 @@ mod settings;
 mod sign_in;
 mod timeline;
 mod tokens;
+mod watcher;

@@ -196,3 +196,43 @@ async fn forgetting_a_person_leaves_the_rows_and_everybody_else() {
     let after = sqlx::query_scalar::<_, Option<String>>("select current_setting('muster.forgetting', true)");
     assert_ne!(after.fetch_one(c).await.unwrap().as_deref(), Some("on"));
 }
+
+#[tokio::test]
+async fn a_page_of_a_guild_s_log_reads_hardly_more_rows_than_it_shows() {
+    let database = Database::migrated().await;
+    let c = &mut database.connection().await;
+    sqlx::query(
+        "insert into audit (at, source, actor_id, actor_name, action, guild_id, subject)
+        select '2026-11-21 18:00Z', 'web', 2000 + n % 50, 'somebody', case when n % 1000 = 0 then 'guild.changed' else 'link.added' end,
+            1000 + n % 2, n from generate_series(1, 20000) as n",
+    )
+    .execute(&mut *c)
+    .await
+    .unwrap();
+    sqlx::query("analyze audit").execute(&mut *c).await.unwrap();
+    let guild = GuildId::new(1000).unwrap();
+    let filter = |before_id, action, actor| audit::OfGuild {
+        actor,
+        subject: None,
+        action,
+        before_id,
+    };
+    for filter in [
+        filter(None, None, None),
+        filter(Some(2000), None, None),
+        filter(None, Some("guild.changed"), None),
+        filter(Some(15_000), Some("guild.changed"), None),
+        filter(None, None, Some(user(2002))),
+    ] {
+        let mut tx = sqlx::Connection::begin(&mut *c).await.unwrap();
+        let found = audit::of_guild(&mut tx, guild, &filter, 10).await.unwrap().len();
+        let read: i64 = sqlx::query_scalar(
+            "select seq_tup_read + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables where relname = 'audit'",
+        )
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+        // Of 10,000; an index may pass over some that are not shown.
+        assert!(found == 10 && read <= 100, "{filter:?}: {found} shown, {read} read");
+    }
+}
