@@ -23,7 +23,7 @@ demo: ground bins ## run a few matches through the real service, in under a minu
 
 bench: ground ## measure an optimised build (ARGS: passed to the benchmarks, such as --json)
 	@$(CARGO) build --release --locked --bins
-	@$(CARGO) bench --locked --bench gateway --bench ingest --bench link --bench moves --bench queue -- $(ARGS)
+	@$(CARGO) bench --locked --bench api --bench gateway --bench ingest --bench link --bench moves --bench queue -- $(ARGS)
 
 fuzz-api: ground bins ## throw generated requests at the admin API (schemathesis from PyPI; ARGS: passed to it)
 	@tests/fuzz-api.sh $(ARGS)

@@ -38,7 +38,7 @@ const LOOKED_AT_WITHIN: Duration = Duration::from_secs(300);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::get();
+    let args: Args = support::args::get();
     let postgres = database::start()?;
     let pool = database::pool(&postgres, 2)?;
     let mut stub = Stub::start().await?;

@@ -42,7 +42,7 @@ impl Sums {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::get();
+    let args: Args = support::args::get();
     let postgres = database::start()?;
     let pool = database::pool(&postgres, 2)?;
     let service = Service::start(postgres.url())?;

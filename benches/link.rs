@@ -32,7 +32,7 @@ const ARRIVALS: u64 = 50;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::get();
+    let args: Args = support::args::get();
     let postgres = database::start()?;
     let pool = database::pool(&postgres, 4)?;
     muster::store::migrate(&pool).await?;

@@ -32,7 +32,7 @@ const REFILL: Duration = Duration::from_secs(11);
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::get();
+    let args: Args = support::args::get();
     let postgres = database::start()?;
     let pool = database::pool(&postgres, 1)?;
     let mut limited = 0;

@@ -27,7 +27,7 @@ const BACKLOG_KEYS: u64 = 2_000;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let args = Args::get();
+    let args: Args = support::args::get();
     if let Some(url) = &args.hold {
         return takeover::hold(url).await;
     }

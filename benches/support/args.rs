@@ -30,11 +30,12 @@ pub struct Args {
     pub hold: Option<String>,
 }
 
-impl Args {
-    pub fn get() -> Self {
-        Self::parse()
-    }
+/// These, or those of a benchmark that has more.
+pub fn get<T: Parser>() -> T {
+    T::parse()
+}
 
+impl Args {
     /// How idle the machine is before a round, in percent; waits for quiet.
     pub fn idle(&self) -> Option<f64> {
         quiet::wait(Duration::from_secs(self.quiet))
