@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use muster::{
+    domain::{history::Kind, ids::MatchId},
     simulator::{Entry, Fault, Side},
-    store,
+    store::{self, audit::Actor, service_pause},
 };
 use serde_json::{Value, json};
 
@@ -198,6 +199,35 @@ async fn a_stop_takes_back_what_waits_for_its_turn() {
 }
 
 #[tokio::test]
+async fn a_pause_of_everything_takes_back_what_waits_for_its_turn() {
+    let bot = Bot::start_in(
+        world_with(&[("member_edit", json!({"limit": 2, "per_ms": 8_000}))]),
+        &PEOPLE[..4],
+    )
+    .await;
+    for n in 0..2 {
+        let game = one_v_one(n, "READY");
+        bot.faceit_says(&game);
+        bot.deliver(&game.webhook("match_status_ready", 3)).await;
+        eventually("its channels stand, and the first two are moved", || async {
+            bot.channels().len() == 2 * (n + 1) && of_discord(&bot, "PATCH").len() == 2
+        })
+        .await;
+    }
+    let (mut conn, system) = (bot.database.connection().await, Actor::system());
+    service_pause::begin(&mut conn, &system, None, bot.clock.now())
+        .await
+        .unwrap();
+    bot.settle().await;
+    bot.advance(Duration::from_secs(61)).await;
+    assert_eq!(of_discord(&bot, "PATCH").len(), 2);
+    service_pause::end(&mut conn, &system, bot.clock.now()).await.unwrap();
+    bot.settle().await;
+    assert_eq!(of_discord(&bot, "PATCH").len(), 4);
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn what_discord_puts_off_for_long_keeps_nothing_else_of_the_match_waiting() {
     let bot = Bot::start_in(world_with(&[("channels_per_day", json!(1))]), &["nova", "rex"]).await;
     let game = one_v_one(0, "READY");
@@ -240,6 +270,19 @@ async fn a_match_is_looked_at_again_when_discord_said_and_not_before() {
     assert!((50.0..=55.0).contains(&wait), "{wait}");
     let why = job.last_error.expect("somebody may wonder");
     assert!(why.contains("rate limit"), "{why}");
+    let mut conn = bot.database.connection().await;
+    let steps = store::match_steps::of_match(&mut conn, &MatchId::new(&game.id), 100).await;
+    let waits: Vec<_> = steps
+        .unwrap()
+        .into_iter()
+        .filter(|step| step.kind == Kind::Wait)
+        .collect();
+    assert_eq!(waits.len(), 1, "{waits:?}");
+    assert_eq!(waits[0].words, "2 steps held up");
+    assert!(
+        waits[0].detail.as_ref().is_some_and(|why| why.contains("rate limit")),
+        "{waits:?}"
+    );
     assert_eq!(of_discord(&bot, "PATCH").len(), 2, "both were under way at once");
     bot.advance(Duration::from_secs(45)).await;
     assert_eq!(of_discord(&bot, "PATCH").len(), 2);
