@@ -107,7 +107,7 @@ const STATEMENTS: [Blocked; 12] = [
         name: "settling the standing match",
         chapter: 0,
         while_held: Some(("GET", "/data/v4/matches/*", 1)),
-        lock: "lock table jobs in share mode",
+        lock: "select from jobs for share",
         statement: "%done = $4%",
     },
     Blocked {
@@ -142,7 +142,7 @@ const STATEMENTS: [Blocked; 12] = [
         name: "settling the closed match",
         chapter: 1,
         while_held: Some(("GET", "/data/v4/matches/*", 1)),
-        lock: "lock table jobs in share mode",
+        lock: "select from jobs for share",
         statement: "%delete from jobs%",
     },
 ];

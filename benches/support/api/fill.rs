@@ -1,18 +1,19 @@
 //! Rows as a long life leaves them: matches that are over, and an audit log.
 
-use muster::store::Pool;
+use muster::{
+    domain::{
+        ids::{Faction, PlayerId},
+        match_facts::{Competition, MatchFacts, Player, Side, Status},
+    },
+    store::Pool,
+};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use super::service::GUILD;
 
 /// Nine in ten of both belong to the guild that is asked about.
 pub async fn fill(pool: &Pool, matches: u64, audit: u64) -> anyhow::Result<()> {
-    let side = r#"{"name": "team", "roster": [{"id": "p-a", "nickname": "Ann"}, {"id": "p-b", "nickname": "Bob"},
-        {"id": "p-c", "nickname": "Cleo"}, {"id": "p-d", "nickname": "Dan"}, {"id": "p-e", "nickname": "Eve"}]}"#;
-    let facts = format!(
-        r#"{{"status": "FINISHED", "competition": {{"kind": "hub", "id": "hub-1", "organizer_id": "organizer-1", "name": "Bench"}},
-        "sides": {{"faction1": {side}, "faction2": {side}}}}}"#
-    );
+    let facts = serde_json::to_string(&facts())?;
     let mut connection = muster::store::dedicated(pool).await?;
     // Nobody is to be told of these.
     connection.execute("set session_replication_role = replica").await?;
@@ -34,4 +35,31 @@ pub async fn fill(pool: &Pool, matches: u64, audit: u64) -> anyhow::Result<()> {
     connection.execute("vacuum analyze").await?;
     connection.close().await?;
     Ok(())
+}
+
+/// Five against five.
+fn facts() -> MatchFacts {
+    let player = |number: usize| Player {
+        id: PlayerId::new(format!("7e8d5c1a-0000-4000-8000-00000000000{number}")),
+        nickname: format!("player-{number}"),
+    };
+    let side = |faction: Faction| {
+        let side = Side {
+            team_id: faction.to_string(),
+            name: format!("team of {faction}"),
+            bye: false,
+            roster: (0..5).map(player).collect(),
+        };
+        (faction, side)
+    };
+    MatchFacts {
+        sides: Faction::BOTH.into_iter().map(side).collect(),
+        competition: Competition {
+            id: "hub-1".to_owned(),
+            kind: "hub".to_owned(),
+            name: "Bench".to_owned(),
+            organizer_id: "organizer-1".to_owned(),
+        },
+        ..MatchFacts::bare(Status::Finished)
+    }
 }

@@ -18,7 +18,7 @@ use utoipa::{
     },
 };
 
-use crate::web::{access::RULES, auth::Admin};
+use crate::web::{access::RULES, api::live::LiveMessage, auth::Admin};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -73,18 +73,24 @@ struct Line {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884}
-code{font-size:.95em}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}</style></head>
+code{font-size:.95em}pre{overflow-x:auto}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}</style></head>
 <body><h1>Muster API</h1>
 <p>{{ about }}</p>
 <p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1). To sign in: <a href="/api/auth/login">/api/auth/login</a>.</p>
 <table><thead><tr><th>Call</th><th>Does</th><th>Needs</th></tr></thead><tbody>
 {% for line in lines %}<tr><td><code>{{ line.method }} {{ line.path }}</code></td><td>{{ line.summary }}</td><td>{{ line.needs }}</td></tr>
-{% endfor %}</tbody></table></body></html>
+{% endfor %}</tbody></table>
+<h2>What /api/live says</h2>
+<p>One JSON object a message, told by <code>type</code>; openapi.json has all states as <code>LiveMessage</code>. Load everything after
+<code>ready</code>, and again after <code>resync</code>.</p>
+<pre>{% for message in live %}{{ message }}
+{% endfor %}</pre></body></html>
 "#
 )]
 struct Page {
     about: String,
     lines: Vec<Line>,
+    live: Vec<String>,
 }
 
 pub(super) fn serve(router: Router<Arc<Admin>>, description: Description) -> Router<Arc<Admin>> {
@@ -116,5 +122,9 @@ fn page(json: &Value) -> Page {
     Page {
         about: json["info"]["description"].as_str().unwrap_or_default().to_owned(),
         lines: lines.collect(),
+        live: LiveMessage::examples()
+            .iter()
+            .filter_map(|message| serde_json::to_string(message).ok())
+            .collect(),
     }
 }

@@ -150,6 +150,12 @@ async fn the_api_describes_itself_to_programs_and_to_people_without_anything_fro
         "{page}"
     );
     assert!(
+        page.contains("A WebSocket that tells at once what changes in the servers in which I am staff or more.</td>")
+            && page.contains("resync"),
+        "{page}"
+    );
+    assert!(description["components"]["schemas"]["LiveMessage"].is_object());
+    assert!(
         !page.contains("http://") && !page.contains("https://") && !page.contains("<script"),
         "{page}"
     );

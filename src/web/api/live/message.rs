@@ -150,6 +150,47 @@ impl Told {
 }
 
 impl LiveMessage {
+    /// One of each, for the description that people read.
+    pub fn examples() -> [Self; 6] {
+        let guild = || "41771983423143937".to_owned();
+        let id = || "1-5cd68867-aa96-4cfe-a373-12c57edbcab2".to_owned();
+        let faction = || "faction1".to_owned();
+        [
+            Self::Ready,
+            Self::Match {
+                guild: guild(),
+                id: id(),
+                state: LiveMatch::Running,
+                status: Some("READY".to_owned()),
+            },
+            Self::Channel {
+                guild: guild(),
+                id: id(),
+                changes: vec![ChannelChange {
+                    faction: faction(),
+                    state: LiveChannel::There,
+                    channel: Some("41771983423143940".to_owned()),
+                }],
+            },
+            Self::Move {
+                guild: guild(),
+                id: id(),
+                changes: Some(vec![MoveChange {
+                    user: Some("80351110224678912".to_owned()),
+                    faction: faction(),
+                    state: LiveMove::Moved,
+                }]),
+            },
+            Self::Job {
+                guild: guild(),
+                key: format!("match:{}", id()),
+                id: Some(id()),
+                state: LiveJob::Dead,
+            },
+            Self::Resync,
+        ]
+    }
+
     /// The guild, and the path of the call that shows the same.
     fn about(&self) -> Option<(GuildId, &'static str)> {
         let (guild, path) = match self {

@@ -26,8 +26,9 @@ use crate::web::{
 /// Bytes; a token has about 400.
 const LARGEST_MESSAGE: usize = 8 * 1024;
 
-/// A WebSocket that tells what changes in the servers in which I am staff or more. With the cookie, only from a page of ours; a program sends
-/// `Authorization`, or `{"token": "…"}` as its first message within 5 seconds, and nothing else ever. The first answer is `ready`. It ends with a close
+/// A WebSocket that tells at once what changes in the servers in which I am staff or more.
+///
+/// With the cookie, only from a page of ours; a program sends `Authorization`, or `{"token": "…"}` as its first message within 5 seconds, and nothing else ever. The first answer is `ready`. It ends with a close
 /// code: 1001 Muster restarts, 1008 something was sent, 1009 too large or broken, 1013 too slow or Discord is away, 4401 not signed in any more, 4408 no pong,
 /// 4429 too many connections.
 #[utoipa::path(get, path = "/api/live", tag = "live", responses(
