@@ -6,9 +6,10 @@ use crate::{
     domain::{
         Timestamp,
         ids::{ChannelId, GuildId, MatchId},
+        job::Claim,
         report::{Message, Report, Wish},
     },
-    store::{Connection, Error, convert, jobs::book_again, storable},
+    store::{Connection, Error, convert, jobs::book_again, storable, workers::WorkerId},
 };
 
 /// A report, whose match it is, and what tells its posts from others.
@@ -20,12 +21,20 @@ pub struct StoredReport {
     pub report: Report,
 }
 
-/// Writes down what is wanted, and books the report's job in the same statement when that is something new.
-pub async fn want(connection: &mut Connection, id: &MatchId, wish: &Wish, now: Timestamp) -> Result<(), Error> {
+/// Writes down what is wanted, and books the report's job in the same statement when that is something new. Whoever lost the claim on the match
+/// meanwhile writes nothing: he would post again what his successor had taken away.
+pub async fn want(
+    connection: &mut Connection,
+    worker: WorkerId,
+    claim: &Claim,
+    id: &MatchId,
+    wish: &Wish,
+    now: Timestamp,
+) -> Result<(), Error> {
     macro_rules! booked {
         ($change:literal) => {
             concat!(
-                "with changed as (",
+                "with owned as (select from jobs where key = $3 and owner = $4 and epoch = $5), changed as (",
                 $change,
                 " returning match_id)
                 insert into jobs (key, due_at, wanted_since) select 'report:' || match_id, $2, $2 from changed ",
@@ -36,7 +45,8 @@ pub async fn want(connection: &mut Connection, id: &MatchId, wish: &Wish, now: T
     let query = match wish {
         Wish::Leave => return Ok(()),
         Wish::Say { channel, text } => sqlx::query(booked!(
-            "insert into match_reports (match_id, wanted_channel_id, wanted, updated_at) values ($1, $3, $4, $2)
+            "insert into match_reports (match_id, wanted_channel_id, wanted, updated_at)
+            select $1, $6, $7, $2 from owned
             on conflict (match_id) do update set
                 wanted_channel_id = excluded.wanted_channel_id, wanted = excluded.wanted, over = false,
                 blocked_why = case when match_reports.wanted_channel_id = excluded.wanted_channel_id
@@ -49,23 +59,32 @@ pub async fn want(connection: &mut Connection, id: &MatchId, wish: &Wish, now: T
         ))
         .bind(id.as_str())
         .bind(now)
+        .bind(claim.key.as_str())
+        .bind(worker.get())
+        .bind(claim.epoch)
         .bind(convert::to_bigint(channel.get())?)
         .bind(storable(text)),
         Wish::End { text } => sqlx::query(booked!(
             "update match_reports set over = true, updated_at = $2,
-                wanted = case when wanted_channel_id is not null then $3 end,
-                wanted_channel_id = case when $3::text is not null then wanted_channel_id end
-            where match_id = $1 and not over"
+                wanted = case when wanted_channel_id is not null then $6 end,
+                wanted_channel_id = case when $6::text is not null then wanted_channel_id end
+            where match_id = $1 and not over and exists (select from owned)"
         ))
         .bind(id.as_str())
         .bind(now)
+        .bind(claim.key.as_str())
+        .bind(worker.get())
+        .bind(claim.epoch)
         .bind(text.as_deref().map(storable)),
         Wish::Drop => sqlx::query(booked!(
             "update match_reports set wanted = null, wanted_channel_id = null, updated_at = $2
-            where match_id = $1 and wanted is not null"
+            where match_id = $1 and wanted is not null and exists (select from owned)"
         ))
         .bind(id.as_str())
-        .bind(now),
+        .bind(now)
+        .bind(claim.key.as_str())
+        .bind(worker.get())
+        .bind(claim.epoch),
     };
     query.execute(connection).await?;
     Ok(())
@@ -83,7 +102,17 @@ pub async fn load(connection: &mut Connection, id: &MatchId) -> Result<Option<St
     row.map(|row| read(&row)).transpose()
 }
 
-/// Writes down how the message stands. Call it in a transaction, after `jobs::still_owned`.
+/// Keeps the row as it is until the transaction ends. Before `jobs::still_owned`: `want` has this row first and the job's after it, and the other
+/// way round the two would wait for each other.
+pub async fn lock(connection: &mut Connection, id: &MatchId) -> Result<(), Error> {
+    sqlx::query("select from match_reports where match_id = $1 for update")
+        .bind(id.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Writes down how the message stands. Call it in a transaction, after `lock` and `jobs::still_owned`.
 pub async fn save(connection: &mut Connection, id: &MatchId, report: &Report, now: Timestamp) -> Result<(), Error> {
     let channel = |channel: ChannelId| convert::to_bigint(channel.get());
     let message = report.message.as_ref();

@@ -231,7 +231,7 @@ impl Run<'_> {
     async fn want_report(&self, wish: &Wish) -> Result<(), Cut> {
         let now = self.sync.sources.clock.now();
         let mut conn = self.sync.sources.pool.acquire().await.map_err(store::Error::from)?;
-        Ok(store::match_reports::want(&mut conn, self.id, wish, now).await?)
+        Ok(store::match_reports::want(&mut conn, self.worker, self.claim, self.id, wish, now).await?)
     }
 
     /// Writes the record, if it changed, and what is to be told of it, if the key is still ours: a late owner must not write over his successor.

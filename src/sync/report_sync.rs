@@ -66,8 +66,9 @@ impl Sync {
                 Step::Done => return Ok(None),
                 Step::Rest(until) => return Ok(Some(until)),
                 Step::Forget => {
-                    let mut conn = self.sources.pool.acquire().await.map_err(store::Error::from)?;
-                    match_reports::forget(&mut conn, id, &report.report).await?;
+                    let mut tx = run.begin().await?;
+                    match_reports::forget(&mut tx, id, &report.report).await?;
+                    tx.commit().await.map_err(store::Error::from)?;
                     return Ok(None);
                 }
                 Step::Post { channel, text } => run.post(&mut report, channel, text).await?,
@@ -108,11 +109,18 @@ impl Run<'_> {
         Ok(settings_of(&self.sync.sources, guild, stored).paused)
     }
 
-    async fn save(&self, report: &Report) -> Result<(), Cut> {
+    /// A transaction in which the report is ours.
+    async fn begin(&self) -> Result<store::Transaction, Cut> {
         let mut tx = self.sync.sources.pool.begin().await.map_err(store::Error::from)?;
+        match_reports::lock(&mut tx, self.id).await?;
         if !store::jobs::still_owned(&mut tx, self.worker, self.claim).await? {
             return Err(Cut::Lost);
         }
+        Ok(tx)
+    }
+
+    async fn save(&self, report: &Report) -> Result<(), Cut> {
+        let mut tx = self.begin().await?;
         match_reports::save(&mut tx, self.id, report, self.sync.sources.clock.now()).await?;
         Ok(tx.commit().await.map_err(store::Error::from)?)
     }
@@ -123,7 +131,8 @@ impl Run<'_> {
         let nonce = format!("muster-{}", stored.number);
         let report = &mut stored.report;
         let now = self.sync.sources.clock.now();
-        report.posting = Some((now, channel));
+        let before = report.posting;
+        report.posting = before.or(Some((now, channel)));
         self.save(report).await?;
         let message = messages::Message {
             content: &text,
@@ -133,7 +142,8 @@ impl Run<'_> {
         let posted = self.call(async |discord: &Client| discord.post_message(channel, &message).await);
         let posted = match posted.await {
             Err(error) => {
-                if !error.is_ambiguous() {
+                // An earlier try may have been carried out all the same.
+                if !error.is_ambiguous() && before.is_none() {
                     report.posting = None;
                     self.save(report).await?;
                 }
@@ -148,7 +158,8 @@ impl Run<'_> {
                 report.message = Some(Message {
                     channel,
                     id: id.get(),
-                    said: text,
+                    // It may be what an earlier try posted, and then says what was wanted at that time.
+                    said: if before.is_none() { text } else { String::new() },
                     said_at: now,
                 });
                 report.blocked = None;
@@ -180,7 +191,13 @@ impl Run<'_> {
                 report.message = None;
                 report.dismissed = true;
             }
-            refused => self.block(report, channel, refused),
+            refused => {
+                self.block(report, channel, refused);
+                if report.over {
+                    // The last word stays unsaid: nobody looks after a match that is over for ever.
+                    report.message = None;
+                }
+            }
         }
         self.save(report).await
     }

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use muster::{
-    domain::settings::Settings,
+    domain::{ids::MatchId, job::JobKey, report::Wish, settings::Settings},
     simulator::{Cut, Fault, Post},
-    store::guilds,
+    store::{guilds, jobs, match_reports, workers::WorkerId},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
     bodies::{Match, game},
     bot::{BAR, Bot, LOBBY, world},
+    database::eventually,
 };
 
 const ID: &str = "1-5eed0000-0007";
@@ -132,8 +133,8 @@ async fn it_can_stay_and_say_that_the_match_is_over() {
     let [post] = &said(&bot, REPORTS)[..] else { panic!() };
     assert!(post.content.ends_with("It is over."), "{}", post.content);
     let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
-    let id = muster::domain::ids::MatchId::new(ID);
-    let left = muster::store::match_reports::load(&mut conn, &id).await.unwrap();
+    let id = MatchId::new(ID);
+    let left = match_reports::load(&mut conn, &id).await.unwrap();
     assert_eq!(left, None, "nothing is remembered of it");
     drop(conn);
     bot.finish().await;
@@ -142,13 +143,7 @@ async fn it_can_stay_and_say_that_the_match_is_over() {
 #[tokio::test]
 async fn a_post_whose_answer_is_lost_is_no_second_message() {
     let bot = start(&["nova"]).await;
-    let lost = Fault {
-        method: Some("POST".to_owned()),
-        path: "/channels/1013/messages".to_owned(),
-        drop: Some(Cut::After),
-        ..Fault::default()
-    };
-    bot.simulator.fault(lost).unwrap();
+    lose_an_answer(&bot);
     bot.play(&a_match(), "match_status_ready", 1).await;
     bot.advance(SOON).await;
     assert_eq!(said(&bot, REPORTS).len(), 1);
@@ -188,11 +183,8 @@ async fn without_permission_the_players_are_moved_all_the_same_and_it_is_tried_a
     bot.play(&a_match(), "match_status_ready", 1).await;
     assert_eq!(bot.seat("nova").as_deref(), Some("match-5eed0000-faction1"));
     let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
-    let id = muster::domain::ids::MatchId::new(ID);
-    let stored = muster::store::match_reports::load(&mut conn, &id)
-        .await
-        .unwrap()
-        .unwrap();
+    let id = MatchId::new(ID);
+    let stored = match_reports::load(&mut conn, &id).await.unwrap().unwrap();
     drop(conn);
     let (why, _) = stored.report.blocked.expect("it is refused");
     assert!(why.contains("Send Messages"), "{why}");
@@ -239,6 +231,135 @@ async fn while_the_server_is_paused_nothing_is_written() {
     bot.advance(Duration::from_secs(120)).await;
     bot.advance(SOON).await;
     assert_eq!(said(&bot, REPORTS)[0].edits, 1);
+    over(&bot).await;
+    bot.finish().await;
+}
+
+/// The next post is carried out, and its answer lost.
+fn lose_an_answer(bot: &Bot) {
+    let lost = Fault {
+        method: Some("POST".to_owned()),
+        path: "/channels/1013/messages".to_owned(),
+        drop: Some(Cut::After),
+        ..Fault::default()
+    };
+    bot.simulator.fault(lost).unwrap();
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_says_what_has_become_true_meanwhile() {
+    let bot = start(&["nova", "rex", "ada", "bo"]).await;
+    bot.disconnect("rex");
+    lose_an_answer(&bot);
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    bot.connect("rex", LOBBY);
+    bot.settle().await;
+    bot.advance(SOON).await;
+    let [post] = &said(&bot, REPORTS)[..] else {
+        panic!("{:?}", bot.simulator.posts())
+    };
+    assert!(
+        post.content.ends_with("Everybody is in his channel."),
+        "{}",
+        post.content
+    );
+    over(&bot).await;
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_is_not_forgotten_while_discord_is_busy() {
+    let bot = start(&["nova"]).await;
+    lose_an_answer(&bot);
+    let busy = Fault {
+        method: Some("POST".to_owned()),
+        path: "/channels/1013/messages".to_owned(),
+        status: Some(400),
+        body: Some(
+            json!({ "code": 20028, "message": "The write action you are performing on the channel has hit the write rate limit" }),
+        ),
+        ..Fault::default()
+    };
+    bot.simulator.fault(busy).unwrap();
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    bot.advance(Duration::from_secs(5)).await;
+    set(&bot, |settings| settings.report_channel = None).await;
+    // The match is looked at before it is time to try the post again.
+    bot.advance(Duration::from_secs(56)).await;
+    assert_eq!(said(&bot, REPORTS).len(), 0, "{:?}", bot.calls());
+    over(&bot).await;
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_last_word_that_may_not_be_said_is_given_up() {
+    let bot = start(&["nova"]).await;
+    set(&bot, |settings| settings.set("report_at_end", "close").unwrap()).await;
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    let refused = Fault {
+        method: Some("PATCH".to_owned()),
+        path: "/channels/1013/messages/*".to_owned(),
+        status: Some(403),
+        body: Some(json!({ "code": 50001, "message": "Missing Access" })),
+        times: 100,
+        ..Fault::default()
+    };
+    bot.simulator.fault(refused).unwrap();
+    over(&bot).await;
+    assert!(bot.jobs().await.is_empty(), "{:?}", bot.jobs().await);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn whoever_lost_the_match_does_not_bring_its_report_back() {
+    let bot = start(&["nova"]).await;
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    let id = MatchId::new(ID);
+    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
+    let job = jobs::claim(&mut conn, WorkerId::new(1), 1, bot.clock.now() + SOON * 100).await;
+    let late = job.unwrap().pop().expect("the match looks again some time");
+    jobs::release(&mut conn, WorkerId::new(1), &late).await.unwrap();
+    drop(conn);
+    over(&bot).await;
+    let wish = Wish::Say {
+        channel: REPORTS.parse().unwrap(),
+        text: "old news".to_owned(),
+    };
+    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
+    match_reports::want(&mut conn, WorkerId::new(1), &late, &id, &wish, bot.clock.now())
+        .await
+        .unwrap();
+    drop(conn);
+    bot.settle().await;
+    assert_eq!(said(&bot, REPORTS).len(), 0);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_run_of_the_match_and_one_of_its_report_do_not_wait_for_each_other() {
+    let bot = start(&["nova", "rex", "ada", "bo"]).await;
+    bot.disconnect("rex");
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    bot.connect("rex", LOBBY);
+    bot.settle().await;
+    // As a run of the match does that has something new to say.
+    let id = MatchId::new(ID);
+    let mut tx = bot.app.sync.sources.pool.begin().await.unwrap();
+    match_reports::lock(&mut tx, &id).await.unwrap();
+    bot.clock.advance(SOON);
+    bot.simulator.advance(SOON);
+    eventually("the report is written down", || async {
+        bot.app.wake.notify_one();
+        bot.is_blocked("%match_reports%").await
+    })
+    .await;
+    jobs::book(&mut tx, &JobKey::report_match(&id), bot.clock.now())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    bot.settle().await;
+    bot.advance(SOON).await;
+    assert_eq!(said(&bot, REPORTS)[0].edits, 1, "neither had to be tried again");
     over(&bot).await;
     bot.finish().await;
 }
