@@ -106,6 +106,8 @@ cat >"$dir/schemathesis.toml" <<CONFIG
 "path.guild" = "1000"
 "path.competition" = "hub-1"
 "path.match" = "$match"
+"path.user" = "2001"
+"path.key" = "match:$match"
 "path.delivery" = 1
 "header.if-match" = "*"
 

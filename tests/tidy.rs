@@ -90,6 +90,27 @@ fn every_setting_is_in_the_example_environment() {
     );
 }
 
+/// They all land in one list of the API's description, where the last one of a name would silently stand for all.
+#[test]
+fn no_two_shapes_of_the_api_have_the_same_name() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut seen, mut twice) = (std::collections::BTreeSet::new(), Vec::new());
+    walk(root, &root.join("src/web"), &mut |path| {
+        let text = fs::read_to_string(root.join(path)).expect("a source file is readable UTF-8");
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (at, _) in lines.iter().enumerate().filter(|(_, line)| line.contains("ToSchema)]")) {
+            let named = lines[at..].iter().find_map(|line| {
+                let line = line.strip_prefix("pub ").unwrap_or(line);
+                let name = line.strip_prefix("struct ").or_else(|| line.strip_prefix("enum "))?;
+                Some(name.split(|c: char| !c.is_alphanumeric()).next()?.to_owned())
+            });
+            twice.extend(named.filter(|name| !seen.insert(name.clone())));
+        }
+    });
+    assert!(seen.len() > 50, "read the wrong places: {seen:?}");
+    assert_eq!(twice, Vec::<String>::new());
+}
+
 #[test]
 fn the_runbook_names_only_metrics_and_log_lines_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -49,7 +49,7 @@ pub enum How {
 
 /// A FACEIT account and the Discord account that it belongs to.
 #[derive(Serialize, ToSchema)]
-pub struct LinkBody {
+pub struct PersonLink {
     #[schema(example = "41771983423143937")]
     discord_id: String,
     faceit_id: String,
@@ -67,7 +67,7 @@ pub struct LinkBody {
     verified_at: Option<Timestamp>,
 }
 
-impl From<StoredLink> for LinkBody {
+impl From<StoredLink> for PersonLink {
     fn from(link: StoredLink) -> Self {
         Self {
             discord_id: link.row.user.to_string(),
@@ -100,7 +100,7 @@ pub struct LinksQuery {
 
 #[derive(Serialize, ToSchema)]
 pub struct LinkPage {
-    links: Vec<LinkBody>,
+    links: Vec<PersonLink>,
     /// The cursor of the next page; null on the last one.
     next: Option<String>,
 }
@@ -132,7 +132,7 @@ pub async fn list(
     let mut connection = admin.pool.acquire().await.map_err(store::Error::from)?;
     let mut links = guild_links::list(&mut connection, access.guild, &filter, limit + 1).await?;
     let next = pages::cut(&mut links, limit, |link| link.row.user.to_string());
-    let links = links.into_iter().map(LinkBody::from).collect();
+    let links = links.into_iter().map(PersonLink::from).collect();
     Ok(Json(LinkPage { links, next }))
 }
 
@@ -151,7 +151,7 @@ pub struct NewLink {
 /// who is not in this server.
 #[utoipa::path(put, path = "/api/guilds/{guild}/links/{user}", tag = "links",
     params(("guild" = String, Path), ("user" = String, Path, description = "His Discord id.")), request_body = NewLink, responses(
-    (status = 200, body = LinkBody), (status = 400, body = ErrorBody),
+    (status = 200, body = PersonLink), (status = 400, body = ErrorBody),
     (status = 409, body = ErrorBody, description = "The bot is missing, or one of the two has another link that stays."),
     (status = 413, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody), Refusals))]
 pub async fn link(
@@ -160,7 +160,7 @@ pub async fn link(
     access: Access,
     Path((_, user)): Path<(String, String)>,
     Body(body): Body<NewLink>,
-) -> Result<Json<LinkBody>, Refused> {
+) -> Result<Json<PersonLink>, Refused> {
     let user = member(&admin, access, &user).await?;
     let profile = look_up(&admin, &body).await?;
     let row = LinkRow {
