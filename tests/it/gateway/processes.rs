@@ -54,6 +54,14 @@ async fn only_one_listens_and_when_it_is_gone_the_next_one_goes_on_with_its_sess
     assert_eq!(place.simulator.gateway().open, 1);
 }
 
+/// What is not stored yet can't be gone on with by another process.
+async fn session_stored(place: &Place) {
+    eventually("the session is stored", || async {
+        place.count("select count(*) from gateway_sessions").await > 0
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_whose_database_connection_breaks_makes_room_for_the_one_that_has_the_right() {
     let place = Place::new(&[]).await;
@@ -61,6 +69,7 @@ async fn a_listener_whose_database_connection_breaks_makes_room_for_the_one_that
     place.gateway_ready(&first).await;
     let second = place.serve().await;
     stands_by(&second).await;
+    session_stored(&place).await;
     eventually("the other one listens", || async {
         if !status(&second).await.starts_with("standing by") {
             return true;
@@ -95,11 +104,7 @@ async fn a_listener_that_hangs_is_replaced_and_stands_by_when_it_is_back() {
     place.gateway_ready(&first).await;
     let second = place.serve().await;
     stands_by(&second).await;
-    // What is not stored yet can't be gone on with.
-    eventually("the session is stored", || async {
-        place.count("select count(*) from gateway_sessions").await > 0
-    })
-    .await;
+    session_stored(&place).await;
     first.process.signal(rustix::process::Signal::STOP).expect("stopped");
     let stopped = Instant::now();
     // That it hangs is noticed only after a while, so both steps have their own patience.
