@@ -90,6 +90,58 @@ fn every_setting_is_in_the_example_environment() {
     );
 }
 
+/// Whoever still writes when the reader has gone is killed by SIGPIPE, or not, as chance has it; with `pipefail` the script ends on it.
+#[test]
+fn no_script_pipes_into_a_reader_that_stops_early() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut scripts, mut breaches) = (0, Vec::new());
+    for top in [".ci", "deploy", "src", "tests"] {
+        walk(root, &root.join(top), &mut |path| {
+            let Ok(text) = fs::read_to_string(root.join(&path)) else {
+                return;
+            };
+            if text.starts_with("#!") && text.lines().next().is_some_and(|line| line.ends_with("sh")) {
+                scripts += 1;
+                breaches.extend(early_readers(&text).map(|line| format!("{path}:{line}")));
+            }
+        });
+    }
+    assert!(scripts > 4, "read the wrong directory: {}", root.display());
+    assert_eq!(
+        breaches,
+        Vec::<String>::new(),
+        "pipe into `sed -n 1p`, say, which reads to the end"
+    );
+}
+
+/// The lines of a script that pipe into `head`, or into a `grep` or `sed` that leaves at the first find.
+fn early_readers(script: &str) -> impl Iterator<Item = usize> {
+    script.lines().enumerate().filter_map(|(at, line)| {
+        let early = line.split('|').skip(1).any(|command| {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            match words.first() {
+                Some(&"head") => true,
+                Some(&"grep") => words[1..]
+                    .iter()
+                    .take_while(|word| word.starts_with('-'))
+                    .any(|word| word.contains(['q', 'm'])),
+                Some(&"sed") => words[1..]
+                    .iter()
+                    .any(|word| word.trim_matches(['\'', '"']).ends_with('q')),
+                _ => false,
+            }
+        });
+        early.then_some(at + 1)
+    })
+}
+
+#[test]
+fn a_reader_that_stops_early_is_told_from_one_that_does_not() {
+    let script =
+        "make --version | head -n 1\nx | sed -n 1p\nx | sed 1q\nx | grep -q y && z\nx | grep -E q || y\nhead file\n";
+    assert_eq!(early_readers(script).collect::<Vec<_>>(), [1, 3, 4]);
+}
+
 /// They all land in one list of the API's description, where the last one of a name would silently stand for all.
 #[test]
 fn no_two_shapes_of_the_api_have_the_same_name() {
