@@ -1,4 +1,4 @@
-//! Table `audit`: who changed what. Rows are only added, and the database refuses anything else; `forget` takes an erased person out of them.
+//! Table `audit`: who changed what, and whom and what staff looked up. Rows are only added, and the database refuses anything else; `forget` takes an erased person out of them.
 
 use std::fmt;
 

@@ -192,6 +192,22 @@ pub async fn rename(connection: &mut Connection, user: UserId, nickname: &str, b
     Ok(())
 }
 
+/// The same when staff asked for it: that is an action of theirs, also when FACEIT has nothing new.
+pub async fn checked(connection: &mut Connection, user: UserId, nickname: &str, by: &By) -> Result<(), Error> {
+    lock(connection).await?;
+    match of_user(connection, user).await? {
+        Some(link) if link.row.nickname == storable(nickname) => {
+            record(connection, by, "link.checked", user, Some(&link), Some(&link)).await
+        }
+        _ => rename(connection, user, nickname, by).await,
+    }
+}
+
+/// Somebody of this nickname, as the subject of an audit row: in one spelling, so that it is found when he is erased.
+pub fn nickname_as_subject(nickname: &str) -> String {
+    format!("nickname:{}", nickname.trim().to_lowercase())
+}
+
 /// Running matches with one of these people on a roster, or placed by us: they are looked at again at once.
 pub async fn book_matches_of(connection: &mut Connection, people: &[&LinkRow], now: Timestamp) -> Result<usize, Error> {
     let players: Vec<&str> = people.iter().map(|row| row.player.as_str()).collect();

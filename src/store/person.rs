@@ -49,10 +49,15 @@ impl Person {
         Ok(person)
     }
 
-    /// All texts that stand for him and for nobody else.
+    /// All texts that stand for him and for nobody else, and whom staff looked up in vain by a nickname of his.
     pub(super) fn ids(&self) -> Vec<String> {
+        let looked_up = self.nicknames.iter().map(|name| linking::nickname_as_subject(name));
         let user = self.user.to_string();
-        [user].into_iter().chain(self.players.iter().cloned()).collect()
+        [user]
+            .into_iter()
+            .chain(self.players.iter().cloned())
+            .chain(looked_up)
+            .collect()
     }
 
     /// What to look for in a body.

@@ -3,6 +3,7 @@
 use twilight_interactions::command::{CommandModel, CreateCommand};
 use twilight_model::channel::message::component::ButtonStyle;
 
+use super::looked_up;
 use crate::{
     commands::{
         answer::Reply,
@@ -83,6 +84,7 @@ impl ShowMatch {
         let language = context.language();
         let id = named(language, &self.id)?;
         must_be_theirs(context, guild, &id).await?;
+        looked_up(context, "match.viewed", id.as_str()).await?;
         // Three backticks would end the block.
         let plan = (context.services().plan)(id).await?.replace("```", "'''");
         if plan.chars().count() <= SHORT {

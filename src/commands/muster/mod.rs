@@ -29,6 +29,7 @@ use crate::{
         words::{Language, described, say},
     },
     domain::ids::{GuildId, UserId},
+    store::audit::{self, Entry},
 };
 
 /// `/muster`
@@ -137,6 +138,21 @@ fn member_of(language: Language, person: &ResolvedUser) -> Result<UserId, Troubl
             German: "Das ist kein Spieler: Nenne ein Mitglied dieses Servers, das kein Bot ist."
         ))
     })
+}
+
+/// Records a look-up: who, and whom or what. Before anything is shown, so that nothing is seen without it.
+async fn looked_up(context: &Context, action: &str, subject: &str) -> Result<(), Trouble> {
+    let by = context.by();
+    let entry = Entry {
+        actor: by.actor,
+        action: action.to_owned(),
+        guild: by.guild,
+        subject: subject.to_owned(),
+        before: None,
+        after: None,
+    };
+    audit::record(&mut *context.connection().await?, &entry, by.at).await?;
+    Ok(())
 }
 
 fn not_linked(language: Language, user: UserId) -> Reply {

@@ -42,6 +42,9 @@ impl VerifyMember {
         let profile = match context.services().faceit.player_afresh(&link.row.player).await {
             Ok(profile) => profile,
             Err(faceit::error::Error::NotFound { .. }) => {
+                let mut transaction = context.transaction().await?;
+                linking::checked(&mut transaction, user, &link.row.nickname, &context.by()).await?;
+                context.commit(transaction).await?;
                 return Ok(Reply::text(say!(
                     language,
                     "FACEIT does not know the account **{before}** of <@{user}> any more.",
@@ -51,7 +54,7 @@ impl VerifyMember {
             Err(error) => return Err(error.into()),
         };
         let mut transaction = context.transaction().await?;
-        linking::rename(&mut transaction, user, &profile.nickname, &context.by()).await?;
+        linking::checked(&mut transaction, user, &profile.nickname, &context.by()).await?;
         context.commit(transaction).await?;
         let nickname = plain(&profile.nickname);
         let mut text = if nickname == before {

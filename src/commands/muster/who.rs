@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 use twilight_interactions::command::{CommandModel, CreateCommand, ResolvedUser};
 
-use super::{member_of, not_linked};
+use super::{looked_up, member_of, not_linked};
 use crate::{
     commands::{
         answer::Reply,
@@ -39,6 +39,8 @@ described! {
     nickname: "Or a FACEIT nickname", "de": "Oder ein FACEIT-Name";
 }
 
+/// What the audit log calls it.
+const VIEWED: &str = "link.viewed";
 /// What is linked can be shown without FACEIT.
 const PROFILE_WITHIN: Duration = Duration::from_secs(8);
 /// Two players may have had the same name; each costs a question to Discord.
@@ -50,6 +52,7 @@ impl Who {
         let links = match (&self.member, &self.nickname) {
             (Some(member), _) => {
                 let user = member_of(language, member)?;
+                looked_up(context, VIEWED, &user.to_string()).await?;
                 let mut connection = context.connection().await?;
                 match linking::of_user(&mut connection, user).await? {
                     Some(link) => vec![link],
@@ -58,7 +61,11 @@ impl Who {
             }
             (None, Some(nickname)) => {
                 let links = named(context, guild, nickname.trim()).await?;
+                for link in &links {
+                    looked_up(context, VIEWED, &link.row.user.to_string()).await?;
+                }
                 if links.is_empty() {
+                    looked_up(context, VIEWED, &linking::nickname_as_subject(nickname)).await?;
                     let nickname = plain(nickname);
                     return Ok(Reply::text(say!(
                         language,

@@ -1,4 +1,4 @@
-//! `/api/guilds/{guild}/audit`: who changed what in a server. Changes that concern no server, or another one, are not shown.
+//! `/api/guilds/{guild}/audit`: who changed what in a server, and looked up whom. Changes that concern no server, or another one, are not shown.
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ use crate::{
 pub struct AuditQuery {
     /// Only what this Discord account did.
     actor: Option<String>,
-    /// Only what was done to this: a Discord id, a FACEIT id, the key of a job.
+    /// Only what was done to this: a Discord id, a FACEIT id, a match id, the key of a job; `nickname:nova` where staff found nobody of that name.
     subject: Option<String>,
-    /// Only this kind of change, such as `link.added`.
+    /// Only this kind, such as `link.added`; look-ups are `link.viewed`, `link.checked` and `match.viewed`.
     action: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,

@@ -81,12 +81,15 @@ fn id() -> UserId {
 }
 
 async fn bot() -> Bot {
-    let mut world = world();
+    Bot::start_in(with_him(world()), &["rex"]).await
+}
+
+fn with_him(mut world: Value) -> Value {
     let members = world["guilds"][0]["members"].as_array_mut().unwrap();
     members.push(json!({"id": ID.to_string(), "name": "Quillfeather on Discord", "voice_channel_id": LOBBY}));
     let may = json!([{"id": BOT, "type": 1, "allow": "3072", "deny": "0"}]);
     world["guilds"][0]["text_channels"] = json!([{"id": REPORTS, "name": "staff", "permission_overwrites": may}]);
-    Bot::start_in(world, &["rex"]).await
+    world
 }
 
 fn as_him(command: &str) -> Ask {
@@ -274,6 +277,30 @@ async fn erase_leaves_no_trace_in_any_column_of_any_table() {
         ("Lou", "erased")
     );
     drop(conn);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn whom_staff_looked_up_is_in_his_export_and_goes_with_him() {
+    let mut world = world();
+    world["guilds"][0]["owner_id"] = json!("2014");
+    let bot = Bot::start_in(with_him(world), &["rex"]).await;
+    signed_up(&bot).await;
+    let as_staff = |options: Value| Ask {
+        user_id: "2014".to_owned(),
+        ..typed("nova", "muster who", options)
+    };
+    let him = json!({"member": {"user": ID.to_string()}});
+    bot.ask(&as_staff(him)).await.says("**Quillfeather**");
+    bot.ask(&as_staff(json!({"nickname": "OLDQuillfeather"})))
+        .await
+        .says("Nobody in this server");
+    let listed = exported(&bot.ask(&as_him("export")).await.seen)["audit_log"].to_string();
+    assert_eq!(listed.matches("link.viewed").count(), 2, "{listed}");
+    erase(&bot).await.says("Everything is deleted");
+    let mut left = traces(&bot).await;
+    left.remove(IN_VOICE);
+    assert_eq!(left, BTreeSet::new());
     bot.finish().await;
 }
 

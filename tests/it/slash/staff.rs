@@ -10,7 +10,7 @@ use muster::{
     simulator::Ask,
     store::{
         self,
-        audit::{Actor, Filter},
+        audit::{Actor, Entry, Filter},
         guild_changes, guilds,
         linking::{self, By},
         links::{LinkRow, Method},
@@ -119,6 +119,12 @@ async fn audited(bot: &Bot) -> Vec<String> {
             format!("{by} in {guild}: {} {}", row.entry.action, row.entry.subject)
         })
         .collect()
+}
+
+async fn newest(bot: &Bot) -> Entry {
+    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
+    let mut rows = store::audit::list(&mut conn, &Filter::default(), 1).await.unwrap();
+    rows.remove(0).entry
 }
 
 /// What somebody was told by direct message.
@@ -352,6 +358,50 @@ async fn who_shows_a_link_by_member_or_nickname_and_where_he_plays() {
 }
 
 #[tokio::test]
+async fn every_look_up_is_recorded_and_what_was_refused_or_suggested_is_not() {
+    let bot = bot(&["nova", "gus"]).await;
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    let nickname = |name: &str| json!({"nickname": name});
+    let refused = [
+        muster("jun", "who", json!({})),
+        muster("jun", "who", json!({"member": {"user": "2999"}})),
+        muster("jun", "match", json!({"match": "1-unknown"})),
+        muster("nova", "who", about("nova")),
+    ];
+    for ask in refused {
+        bot.ask(&ask).await;
+    }
+    let typing = Ask {
+        focused: Some("match".to_owned()),
+        ..muster("jun", "match", json!({"match": ""}))
+    };
+    bot.send(&typing).await;
+    assert_eq!(audited(&bot).await, Vec::<String>::new());
+    for (command, options) in [
+        ("who", about("nova")),
+        ("who", about("rex")),
+        ("who", nickname("nOVA")),
+        ("who", nickname(" Noone ")),
+        ("match", json!({"match": ID})),
+    ] {
+        bot.ask(&muster("jun", command, options)).await;
+    }
+    let recorded = [
+        &format!("match.viewed {ID}"),
+        "link.viewed nickname:noone",
+        "link.viewed 2001",
+        "link.viewed 2002",
+        "link.viewed 2001",
+    ];
+    let jun = member("jun");
+    assert_eq!(
+        audited(&bot).await,
+        recorded.map(|what| format!("{jun} in 1000: {what}"))
+    );
+    over(bot, &a_match()).await;
+}
+
+#[tokio::test]
 async fn link_ties_a_member_to_a_player_and_moves_him_at_once() {
     let bot = bot(&[]).await;
     bot.play(&a_match(), "match_status_ready", 1).await;
@@ -448,7 +498,7 @@ async fn unlink_undoes_even_a_proven_link_and_he_leaves_the_match_channel() {
 }
 
 #[tokio::test]
-async fn verify_reads_a_member_again_and_records_only_a_change() {
+async fn verify_reads_a_member_again_and_records_it_also_when_nothing_is_new() {
     let bot = bot(&["nova"]).await;
     bot.ask(&muster("jun", "verify", about("rex")))
         .await
@@ -457,7 +507,10 @@ async fn verify_reads_a_member_again_and_records_only_a_change() {
         .await
         .says("is still **Nova**")
         .says("ELO 1100");
-    assert_eq!(audited(&bot).await, Vec::<String>::new());
+    let jun = member("jun");
+    assert_eq!(audited(&bot).await, [format!("{jun} in 1000: link.checked 2001")]);
+    let row = newest(&bot).await;
+    assert_eq!((&row.before, row.before.is_some()), (&row.after, true));
     let renamed =
         json!({"path": "/players/p-nova", "status": 200, "body": {"player_id": "p-nova", "nickname": "Nova_2"}});
     bot.simulator.fault(fault(renamed)).unwrap();
@@ -467,13 +520,15 @@ async fn verify_reads_a_member_again_and_records_only_a_change() {
     assert_eq!(link_of(&bot, "nova").await.unwrap().row.nickname, "Nova_2");
     assert_eq!(
         audited(&bot).await,
-        [format!("{} in 1000: link.renamed 2001", member("jun"))]
+        ["link.renamed 2001", "link.checked 2001"].map(|what| format!("{jun} in 1000: {what}"))
     );
     let gone = json!({"path": "/players/p-nova", "status": 404});
     bot.simulator.fault(fault(gone)).unwrap();
     bot.ask(&muster("jun", "verify", about("nova")))
         .await
         .says("does not know the account **Nova\\_2**");
+    let all = audited(&bot).await;
+    assert_eq!((all.len(), &all[0]), (3, &format!("{jun} in 1000: link.checked 2001")));
     bot.finish().await;
 }
 
@@ -566,18 +621,13 @@ async fn teardown_asks_once_more_and_then_ends_the_match_until_faceit_runs_it_ag
     assert_eq!((bot.channels().len(), bot.seat("nova").as_deref()), (0, Some("Lobby")));
     let jun = member("jun");
     assert_eq!(audited(&bot).await, [format!("{jun} in 1000: match.teardown {ID}")]);
-    let mut conn = bot.app.sync.sources.pool.acquire().await.unwrap();
-    let row = store::audit::list(&mut conn, &Filter::default(), 1)
-        .await
-        .unwrap()
-        .remove(0);
-    let (before, after) = (row.entry.before.unwrap(), row.entry.after.unwrap());
+    let row = newest(&bot).await;
+    let (before, after) = (row.before.unwrap(), row.after.unwrap());
     assert_eq!(
         (&before["status"], &before["teardown_at"]),
         (&json!("READY"), &Value::Null)
     );
     assert!(after["teardown_at"].is_string(), "{after}");
-    drop(conn);
     bot.run("nova", "match").await.says("No match of yours is running");
 
     // FACEIT still plays it; that is no reason.
