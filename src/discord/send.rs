@@ -273,7 +273,9 @@ impl Sender {
         }
         self.count_left_out();
         if bot == 0 {
-            tracing::error!("Discord refuses the bot's token; nothing is sent to Discord until the next start");
+            tracing::error!(
+                "Discord refuses the bot's token; nothing is sent to Discord until the next start: set a new DISCORD_TOKEN (developer portal, Bot, Reset Token) and restart"
+            );
         } else {
             tracing::warn!(
                 bot,

@@ -10,6 +10,7 @@ mod health;
 pub mod intake;
 pub mod interactions;
 pub mod oauth;
+mod page;
 pub mod refused;
 pub mod service;
 mod webhook;

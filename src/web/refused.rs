@@ -64,6 +64,11 @@ impl Refused {
         self
     }
 
+    /// For people.
+    pub fn message(&self) -> &str {
+        &self.body.message
+    }
+
     pub fn unauthorized() -> Self {
         let message = "sign in first: open /api/auth/login in a browser";
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
@@ -176,12 +181,14 @@ impl Done {
     pub const DONE: Self = Self { ok: true };
 }
 
+/// The answer carries it along, for whoever shows it otherwise.
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body)).into_response();
+        let mut response = (self.status, Json(&self.body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -73,12 +73,16 @@ struct Line {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884}
-code{font-size:.95em}pre{overflow-x:auto}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}</style></head>
+code{font-size:.95em;overflow-wrap:anywhere}pre{overflow-x:auto}.needs::before{content:'Needs '}
+@media(min-width:48rem){.needs::before{content:none}}
+@media(max-width:48rem){thead{display:none}tr,td{display:block}tr{padding:.5rem 0;border-bottom:1px solid #8884}td{border:0;padding:0}.needs{color:#777}}
+@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}</style></head>
 <body><h1>Muster API</h1>
 <p>{{ about }}</p>
-<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1). To sign in: <a href="/api/auth/login">/api/auth/login</a>.</p>
+<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1). To sign in: <a href="/api/auth/login">/api/auth/login</a>;
+then <a href="/api/auth/me">/api/auth/me</a> says who you are.</p>
 <table><thead><tr><th>Call</th><th>Does</th><th>Needs</th></tr></thead><tbody>
-{% for line in lines %}<tr><td><code>{{ line.method }} {{ line.path }}</code></td><td>{{ line.summary }}</td><td>{{ line.needs }}</td></tr>
+{% for line in lines %}<tr><td><code>{{ line.method }} {{ line.path }}</code></td><td>{{ line.summary }}</td><td class="needs">{{ line.needs }}</td></tr>
 {% endfor %}</tbody></table>
 <h2>What /api/live says</h2>
 <p>One JSON object a message, told by <code>type</code>; openapi.json has all states as <code>LiveMessage</code>. Load everything after

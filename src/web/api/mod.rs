@@ -40,7 +40,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::web::{
     access,
-    auth::{Admin, account, login},
+    auth::{Admin, account, for_browsers::for_browsers, login},
     refused::Refused,
 };
 
@@ -61,6 +61,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(admin: Arc<Admin>) -> Router<S> 
         .layer(from_fn_with_state(admin.clone(), access::gate))
         .layer(from_fn(in_time))
         .layer(CatchPanicLayer::custom(|_| Refused::internal().into_response()))
+        .layer(from_fn(for_browsers))
         .layer(from_fn_with_state(admin.clone(), with_headers))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(cors(&admin));

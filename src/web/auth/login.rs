@@ -36,7 +36,7 @@ const LONGEST: usize = 512;
 
 #[derive(Deserialize, IntoParams)]
 pub struct LoginQuery {
-    /// The page to come back to: a path of our own, such as `/matches`.
+    /// The page to come back to: a path of our own, such as `/matches`. Else the start of the first `FRONTEND_URL`, or `/api/docs`.
     next: Option<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct LoginQuery {
 #[utoipa::path(get, path = "/api/auth/login", tag = "auth", security(()), params(LoginQuery), responses(
     (status = 302, description = "To Discord."), (status = 400, body = ErrorBody), (status = 429, body = ErrorBody)))]
 pub async fn login(State(admin): State<Arc<Admin>>, Query(query): Query<LoginQuery>) -> Result<Response, Refused> {
-    let next = query.next.unwrap_or_else(|| "/".to_owned());
+    let next = query.next.unwrap_or_else(|| admin.start().to_owned());
     if !is_own_path(&next) {
         return Err(Refused::malformed("next must be a path of our own, such as /matches"));
     }

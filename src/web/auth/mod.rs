@@ -3,6 +3,7 @@
 
 pub mod account;
 pub mod cookies;
+pub mod for_browsers;
 pub mod jwt;
 pub mod limits;
 pub mod login;
@@ -169,6 +170,15 @@ impl Admin {
     /// Our own origin, as browsers write it.
     pub fn origin(&self) -> String {
         self.settings.public_url.origin().ascii_serialization()
+    }
+
+    /// Where people get to who signed in and named no page: a page elsewhere, when there is one, begins at its root; we have none there.
+    pub fn start(&self) -> &'static str {
+        if self.settings.frontends.is_empty() {
+            "/api/docs"
+        } else {
+            "/"
+        }
     }
 
     pub fn is_operator(&self, user: UserId) -> bool {

@@ -1,7 +1,6 @@
 //! Linking by proof: `/link`'s address sends a player to FACEIT, and FACEIT sends him back here. Decides nothing about links: `store::linking` does.
 
 mod limit;
-mod page;
 
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -17,10 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use self::{
-    limit::{PerAddress, caller},
-    page::{guarded, page},
-};
+use self::limit::{PerAddress, caller};
 use crate::{
     clock::Clock,
     domain::ids::UserId,
@@ -32,7 +28,10 @@ use crate::{
         linking::{self, By, Linked},
         links::{LinkRow, Method, StoredLink},
     },
-    web::Web,
+    web::{
+        Web,
+        page::{guarded, page},
+    },
 };
 
 /// Calls of one address at once, and then one every so often.

@@ -427,7 +427,7 @@ async fn nothing_secret_is_in_the_log_even_at_trace() {
     let login = browser.cookie("muster_login").unwrap();
     let back = browser.agree(&page, &format!("user={}", id_of("nova"))).await;
     let answer = browser.send(browser.request(Method::GET, &back)).await;
-    assert_eq!((answer.status().as_u16(), location(&answer)), (302, "/"));
+    assert_eq!((answer.status().as_u16(), location(&answer)), (302, "/api/docs"));
     let session = browser.cookie(SESSION).unwrap();
     let (_, me) = browser.get("/api/auth/me").await;
     let csrf = me["csrf_token"].as_str().unwrap().to_owned();

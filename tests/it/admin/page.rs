@@ -113,3 +113,34 @@ async fn somebody_signs_in_sees_himself_and_signs_out_with_a_browser_and_a_forei
     serving.abort();
     bot.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_signs_in_with_a_browser_ends_at_a_page_that_can_be_read_on_a_phone_however_it_went() {
+    let bot = Bot::start_in(world(), &[]).await;
+    let Some(browser) = Chromium::start(&[("muster.test", bot.app.address)]).await else {
+        return bot.finish().await;
+    };
+    browser.page.set_window_size(400, 800).await.expect("a size");
+    let wider = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+    browser.open(&format!("{PUBLIC_URL}/api/auth/login")).await;
+    browser.click("button[name='cancel']").await;
+    assert_eq!(browser.text("h1.bad").await, "You are not signed in");
+    let told = browser.text("main").await;
+    assert!(told.contains("You did not allow it at Discord"), "{told}");
+    assert_eq!(browser.run(wider).await, false);
+    browser
+        .open(&format!("{PUBLIC_URL}/api/auth/login?next=//evil.example"))
+        .await;
+    assert_eq!(browser.text("h1.bad").await, "You are not signed in");
+
+    // It leads on, and at the end there is something to read, also where no page of anybody's is set up.
+    browser.click("a[href='/api/auth/login']").await;
+    browser.click(&format!("button[value='{}']", id_of("rex"))).await;
+    assert_eq!(browser.text("h1").await, "Muster API");
+    assert_eq!(browser.address().await, format!("{PUBLIC_URL}/api/docs"));
+    assert_eq!(browser.run(wider).await, false);
+    browser.click("a[href='/api/auth/me']").await;
+    assert!(browser.text("body").await.contains("\"username\":\"rex\""));
+    browser.close().await;
+    bot.finish().await;
+}

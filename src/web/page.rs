@@ -1,5 +1,5 @@
-//! The pages that a player sees in his browser: one plain HTML page with a heading and a few sentences. No script, nothing from elsewhere, and
-//! nothing that was in the request.
+//! What people see in a browser when a sign-in ends here: one plain HTML page with a heading and a few sentences. No script, nothing from elsewhere,
+//! and nothing that was in the request.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest, Sha256};
 
 const STYLE: &str = "body{font:18px/1.5 system-ui,sans-serif;max-width:34em;margin:10vh auto;padding:0 1.2em;\
-    background:#16181d;color:#e8e8ea}h1{font-size:1.5em}h1.bad{color:#ff8a80}h1.good{color:#8fe39b}";
+    background:#16181d;color:#e8e8ea}h1{font-size:1.5em}h1.bad{color:#ff8a80}h1.good{color:#8fe39b}a{color:#8bf}";
 
 /// Lets nothing in but our own style, by its hash.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -39,7 +39,8 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 <main>
 <h1 class="{% if good %}good{% else %}bad{% endif %}">{{ heading }}</h1>
 {% for line in lines %}<p>{{ line }}</p>
-{% endfor %}</main>
+{% endfor %}{% if let Some((to, words)) = link %}<p><a href="{{ to }}">{{ words }}</a></p>
+{% endif %}</main>
 </body>
 </html>
 "#,
@@ -48,15 +49,27 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 struct Page<'a> {
     heading: &'a str,
     lines: &'a [String],
+    link: Option<(&'static str, &'static str)>,
     good: bool,
     style: &'static str,
 }
 
 /// A page with this status. Names in `lines` are escaped.
 pub fn page(status: StatusCode, heading: &str, lines: &[String]) -> Response {
+    with_link(status, heading, lines, None)
+}
+
+/// A page that leads on: to an address of ours, in these words.
+pub fn with_link(
+    status: StatusCode,
+    heading: &str,
+    lines: &[String],
+    link: Option<(&'static str, &'static str)>,
+) -> Response {
     let page = Page {
         heading,
         lines,
+        link,
         good: status.is_success(),
         style: STYLE,
     };
