@@ -6,6 +6,7 @@
 
 use std::{
     env,
+    io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
     path::PathBuf,
     sync::mpsc,
@@ -76,7 +77,22 @@ fn the_whole_story_ends_with_nothing_left_over() {
     assert_eq!(figure("channels_created"), figure("channels_deleted"));
     assert!(figure("channels_created") > 0 && figure("moves") > 0 && figure("matches") > 0);
     assert!(figure("deliveries") > figure("matches") && figure("discord_requests") > figure("moves"));
+    for shown in ["late_joiners_moved", "linked_in_mid_match", "returned"] {
+        assert!(figure(shown) > 0, "{shown} in {figures}");
+    }
     assert!(figures["event_to_moved_ms"]["p50"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn the_doctor_finds_nothing_failed_in_the_demo() {
+    let (_demo, ports) = begun();
+    let mut service = TcpStream::connect((Ipv4Addr::LOCALHOST, ports[2])).unwrap();
+    let request = "GET /readyz?verbose HTTP/1.1\r\nhost: demo\r\nconnection: close\r\n\r\n";
+    service.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    service.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(r#""verdict":"ok""#), "{answer}");
+    assert!(!answer.contains(r#""verdict":"failed""#), "{answer}");
 }
 
 #[test]

@@ -295,8 +295,7 @@ impl Report {
                 self.moves, self.late_joiners_moved, self.linked_in_mid_match, self.returned
             ),
             format!(
-                "  requests                   {} to Discord ({} refused by its rate limit), {} to FACEIT; each takes \
-                 {LATENCY_MS} ms here",
+                "  requests                   {} to Discord ({} rate-limited), {} to FACEIT; {LATENCY_MS} ms each",
                 self.discord_requests, self.rate_limited, self.faceit_requests
             ),
             format!("  jobs given up              {}", self.dead_jobs),

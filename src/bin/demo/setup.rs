@@ -14,6 +14,7 @@ use muster::{
 };
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::{
     cast::{self, Person},
@@ -63,7 +64,11 @@ impl Stage {
     pub async fn set(database: &Database, grace: Duration, show: &Show) -> anyhow::Result<Self> {
         let started = now();
         let scratch = Scratch::new()?;
-        let world = scratch.write("world.json", &cast::world().to_string())?;
+        let port = free_port().context("no free port")?;
+        let mut world = cast::world();
+        // Registered in the developer portal, or the doctor would say that nobody can sign in.
+        world["oauth"]["redirect_uris"] = json!([format!("http://127.0.0.1:{port}/api/auth/callback")]);
+        let world = scratch.write("world.json", &world.to_string())?;
         let links = scratch.write("links.csv", &cast::links())?;
         show.line(&format!("  database   {}", database.describe()));
 
@@ -81,7 +86,6 @@ impl Stage {
         show.line(&format!("  simulator  FACEIT and Discord at {}", addresses.control));
         let control = Control::new(&addresses.control)?;
 
-        let port = free_port().context("no free port")?;
         let mut service = service(database.url(), &addresses, port, grace)?.start()?;
         let Some(service_address) = service
             .line_where(PATIENCE, |line| line.starts_with("listening on "))
@@ -108,7 +112,13 @@ impl Stage {
         commands.run(&[&["guilds", "set"], &settings[..], &of_harbour].concat())?;
         let cup = cast::CUP.id();
         let said = commands.run(&[&["guilds", "claim", cast::CUP.kind, cup.as_str()], &of_harbour[..]].concat())?;
-        show.line(&format!("  servers    muster guilds claim: {said}"));
+        let said = said
+            .split_once(cup.as_str())
+            .map_or(said.as_str(), |(_, rest)| rest.trim());
+        show.line(&format!(
+            "  servers    muster guilds claim {}: its matches {said}",
+            cast::CUP.kind
+        ));
         show.line(&format!("  all up after {}", seconds(now() - started)));
         let pool = store::connect(&SecretString::from(database.url()), 2)?;
         Ok(Self {
