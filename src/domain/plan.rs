@@ -301,20 +301,26 @@ impl Outcome {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.actions.is_empty() {
-            f.write_str("nothing to do")?;
-        }
-        let lines = self
-            .actions
-            .iter()
-            .map(|action| format!("- {action}"))
-            .chain(self.notes.iter().map(|note| format!("  ({note})")));
-        for (at, line) in lines.enumerate() {
-            if at > 0 || self.actions.is_empty() {
-                f.write_str("\n")?;
-            }
-            f.write_str(&line)?;
-        }
-        Ok(())
+        list(f, &self.actions, &self.notes)
     }
+}
+
+/// A plan as a short list: its steps, then why others are not taken.
+pub(super) fn list(
+    f: &mut fmt::Formatter<'_>,
+    actions: &[impl fmt::Display],
+    notes: &[impl fmt::Display],
+) -> fmt::Result {
+    if actions.is_empty() {
+        f.write_str("nothing to do")?;
+    }
+    let steps = actions.iter().map(|action| format!("- {action}"));
+    let lines = steps.chain(notes.iter().map(|note| format!("  ({note})")));
+    for (at, line) in lines.enumerate() {
+        if at > 0 || actions.is_empty() {
+            f.write_str("\n")?;
+        }
+        f.write_str(&line)?;
+    }
+    Ok(())
 }

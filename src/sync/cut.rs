@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::{discord, domain::job::Verdict, store};
 
 /// How soon to look again when a refused key is the reason: only a person can help.
@@ -39,6 +41,17 @@ impl From<store::Error> for Cut {
             Self::Retry { why, after: NOT_READY }
         } else {
             Self::Failed { why }
+        }
+    }
+}
+
+impl Cut {
+    /// What waited for its turn was taken back, or nothing more was begun: because of a stop, or so that the run begins anew.
+    pub fn recalled(stop: &CancellationToken) -> Self {
+        if stop.is_cancelled() {
+            Self::Yielded
+        } else {
+            Self::Recalled
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
         halt::Halt,
         perform::perform_for_guild,
         settings_of,
+        turns::until,
     },
 };
 
@@ -45,21 +46,18 @@ impl Sync {
             worker,
             claim,
             guild,
+            stop,
+            halt: Halt::listen(&self.halted),
             saved: BTreeMap::new(),
         };
-        let halt = Halt::listen(&self.halted);
         let mut state = run.begin().await?;
         let mut event = Event::Tick;
         let mut look_again = None;
         for _ in 0..WAVES {
-            if stop.is_cancelled() || halt.has_begun() {
+            if stop.is_cancelled() || run.halt.has_begun() {
                 absorb(&mut state, &event, self.sources.clock.now());
                 run.save(&state).await?;
-                return Err(if stop.is_cancelled() {
-                    Cut::Yielded
-                } else {
-                    Cut::Recalled
-                });
+                return Err(Cut::recalled(stop));
             }
             let decision = decide(&mut state, &event, self.sources.clock.now());
             run.save(&state).await?;
@@ -80,6 +78,8 @@ struct Run<'a> {
     worker: WorkerId,
     claim: &'a Claim,
     guild: GuildId,
+    stop: &'a CancellationToken,
+    halt: Halt,
     /// The categories as they are in the database.
     saved: BTreeMap<u32, Category>,
 }
@@ -130,12 +130,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Takes all steps of a wave at once. When one of them has no outcome, the others are recorded and the run ends.
+    /// Takes all steps of a wave at once. When one of them has no outcome, the others are recorded and the run ends. What waits for its turn is
+    /// taken back when everything is paused, but not when the guild is booked anew: every match that waits for room does that.
     async fn wave(&mut self, state: &mut State, actions: Vec<Action>) -> Result<Event, Cut> {
         let settings = state.settings.clone();
         let (voice, now) = (&self.sync.voice, self.sync.sources.clock.now());
+        let recall = self.stop.child_token();
         let steps = actions.into_iter().map(|action| {
-            let discord = self.sync.discord.with_priority(Priority {
+            let discord = self.sync.discord.with_recall(recall.clone()).with_priority(Priority {
                 clearing_up: matches!(action, Action::DeleteCategory { .. }),
                 ..Priority::default()
             });
@@ -146,12 +148,17 @@ impl Run<'_> {
             }
         });
         let mut outcomes = Vec::new();
-        let mut failed: Option<discord::error::Error> = None;
-        for (action, result) in join_all(steps).await {
+        let (mut failed, mut recalled) = (None, false);
+        for (action, result) in until(self.halt.clone().begins(), &recall, join_all(steps)).await {
             match result {
                 Ok(outcome) => {
                     self.tell(&action, &outcome);
                     outcomes.push((action, outcome));
+                }
+                Err(discord::error::Error::Recalled) => {
+                    debug!(guild = %self.guild, "taken back before it was sent: {action}");
+                    outcomes.push((action, Outcome::NotSent));
+                    recalled = true;
                 }
                 Err(error) => {
                     counter!(metrics::ACTIONS, "kind" => action.kind(), "outcome" => "unavailable").increment(1);
@@ -163,10 +170,14 @@ impl Run<'_> {
         let said = outcomes.iter().map(|(_, outcome)| outcome);
         guild_view::note_presence(&self.sync.sources, &mut state.guild, self.guild, said).await?;
         let event = Event::Outcomes(outcomes);
-        let Some(error) = failed else { return Ok(event) };
+        let cut = match failed {
+            Some(error) => cut_by(error),
+            None if recalled => Cut::recalled(self.stop),
+            None => return Ok(event),
+        };
         absorb(state, &event, self.sync.sources.clock.now());
         self.save(state).await?;
-        Err(cut_by(error))
+        Err(cut)
     }
 
     fn tell(&self, action: &Action, outcome: &Outcome) {

@@ -88,11 +88,7 @@ impl Sync {
             if stop.is_cancelled() || run.halt.has_begun() {
                 absorb(&mut state, &event, self.sources.clock.now());
                 run.save(&state.record).await?;
-                return Err(if stop.is_cancelled() {
-                    Cut::Yielded
-                } else {
-                    Cut::Recalled
-                });
+                return Err(Cut::recalled(stop));
             }
             state.seats.hear(hear(&self.voice, &state));
             let decision = decide(&mut state, &event, self.sources.clock.now());
@@ -323,8 +319,7 @@ impl Run<'_> {
         let event = Event::Outcomes(outcomes);
         let cut = match worst {
             Some(error) => cut_by(error),
-            None if recalled && self.stop.is_cancelled() => Cut::Yielded,
-            None if recalled => Cut::Recalled,
+            None if recalled => Cut::recalled(self.stop),
             None => return Ok(event),
         };
         absorb(state, &event, self.sync.sources.clock.now());

@@ -14,8 +14,8 @@ use crate::{
 /// How often a wave that takes longer looks whether its match was booked anew.
 const LOOK_FOR_NEWS: Duration = Duration::from_millis(500);
 
-/// Works until the key is booked anew, or everything is paused: then what still waits for its turn may be wrong (the match may be over), and is taken back by `recall`.
-/// What is under way comes to its end.
+/// Works until the key is booked anew, or everything is paused: then what still waits for its turn may be wrong (the match may be over), and is
+/// taken back by `recall`. What is under way comes to its end.
 pub(super) async fn while_current<T>(
     pool: &store::Pool,
     worker: WorkerId,
@@ -24,12 +24,26 @@ pub(super) async fn while_current<T>(
     halt: Halt,
     work: impl Future<Output = T>,
 ) -> T {
+    let news = async {
+        tokio::select! {
+            () = outdated(pool, worker, claim) => {}
+            () = halt.begins() => {}
+        }
+    };
+    until(news, recall, work).await
+}
+
+/// Works; on such news, what still waits for its turn is taken back by `recall`.
+pub(super) async fn until<T>(
+    news: impl Future<Output = ()>,
+    recall: &CancellationToken,
+    work: impl Future<Output = T>,
+) -> T {
     tokio::pin!(work);
     tokio::select! {
         biased;
         done = &mut work => return done,
-        () = outdated(pool, worker, claim) => recall.cancel(),
-        () = halt.begins() => recall.cancel(),
+        () = news => recall.cancel(),
     }
     work.await
 }

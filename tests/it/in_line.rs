@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     bodies::{Match, game},
-    bot::{BOT, Bot, GUILD, PEOPLE, member, world},
+    bot::{BOT, Bot, CATEGORY, GUILD, PEOPLE, member, world},
     database::{Database, eventually},
     service::Place,
 };
@@ -225,6 +225,47 @@ async fn a_pause_of_everything_takes_back_what_waits_for_its_turn() {
     bot.settle().await;
     assert_eq!(of_discord(&bot, "PATCH").len(), 4);
     bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_pause_of_everything_takes_back_a_further_category_that_waits_for_its_turn() {
+    let mut world = world();
+    let full =
+        (4000..4050).map(|id| json!({"id": id.to_string(), "name": format!("text-{id}"), "parent_id": CATEGORY}));
+    world["guilds"][0]["text_channels"] = full.collect();
+    let bot = Bot::start_in(world, &["nova", "rex"]).await;
+    let limited: Fault = serde_json::from_value(json!({
+        "method": "POST", "path": "/guilds/*/channels", "status": 429, "headers": {"retry-after": "10"},
+        "body": {"message": "You are being rate limited.", "retry_after": 10.0, "global": false},
+    }))
+    .unwrap();
+    bot.simulator.fault(limited).unwrap();
+    let game = one_v_one(0, "READY");
+    bot.faceit_says(&game);
+    bot.deliver(&game.webhook("match_status_ready", 3)).await;
+    let creates = || -> Vec<u16> { of_discord(&bot, "POST").iter().map(|entry| entry.status).collect() };
+    eventually("the category waits for its turn", || async { creates() == [429] }).await;
+    let (mut conn, system) = (bot.database.connection().await, Actor::system());
+    service_pause::begin(&mut conn, &system, None, bot.clock.now())
+        .await
+        .unwrap();
+    bot.settle().await;
+    bot.advance(Duration::from_secs(61)).await;
+    assert_eq!(creates(), [429]);
+    bot.simulator.clear_journal();
+    service_pause::end(&mut conn, &system, bot.clock.now()).await.unwrap();
+    bot.settle().await;
+    assert_eq!(creates(), [201; 3], "the category and its two channels");
+    let calls = bot.calls();
+    assert!(
+        calls
+            .iter()
+            .all(|call| !(call.starts_with("GET") && call.contains("/channels "))),
+        "what was taken back is not looked for: {calls:?}"
+    );
+    bot.play(&game.status("CANCELLED"), "match_status_cancelled", 7).await;
+    bot.advance(Duration::from_secs(61)).await;
+    assert_eq!(bot.jobs().await, [], "nothing is left to do, and nothing went wrong");
 }
 
 #[tokio::test]

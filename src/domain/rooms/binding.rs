@@ -14,6 +14,15 @@ pub(super) fn learn(state: &mut State, action: &Action, outcome: &Outcome, now: 
     if *outcome == Outcome::NotHere {
         state.guild.left(now);
     }
+    if *outcome == Outcome::NotSent {
+        // There is nothing to look for.
+        if let Action::CreateCategory { number, .. } = action
+            && let Some(category) = state.categories.get_mut(number)
+        {
+            category.intended_at = None;
+        }
+        return;
+    }
     let number = match action {
         Action::AskName { .. } => {
             // Hidden from the bot or gone: the number will do to tell them apart.

@@ -65,6 +65,10 @@ pub fn absorb(state: &mut State, event: &Event, now: Timestamp) {
             .iter()
             .for_each(|(action, outcome)| learn(state, action, outcome, now));
     }
+    // A category that says nothing is none.
+    state
+        .categories
+        .retain(|_, category| may_exist(category) || category.blocked.is_some());
 }
 
 /// Takes `event` into `state` and says what to do next. Save the categories before acting: they now hold the intents.

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use crate::domain::{Timestamp, ids::ChannelId, plan::Outcome};
+use crate::domain::{
+    Timestamp,
+    ids::ChannelId,
+    plan::{Outcome, list},
+};
 
 /// One step in Discord.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,20 +80,6 @@ impl fmt::Display for Action {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.actions.is_empty() {
-            f.write_str("nothing to do")?;
-        }
-        let lines = self
-            .actions
-            .iter()
-            .map(|action| format!("- {action}"))
-            .chain(self.notes.iter().map(|note| format!("  ({note})")));
-        for (at, line) in lines.enumerate() {
-            if at > 0 || self.actions.is_empty() {
-                f.write_str("\n")?;
-            }
-            f.write_str(&line)?;
-        }
-        Ok(())
+        list(f, &self.actions, &self.notes)
     }
 }

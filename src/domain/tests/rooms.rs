@@ -144,7 +144,7 @@ impl League {
         let mut last = rooms::Decision::default();
         for _ in 0..12 {
             last = rooms::decide(&mut state, &event, at(now));
-            self.categories = state.categories.clone();
+            self.save(&state);
             if last.actions.is_empty() {
                 break;
             }
@@ -152,25 +152,40 @@ impl League {
             let outcomes: Vec<_> = actions
                 .map(|action| (action.clone(), self.perform(&action, luck(), now)))
                 .collect();
-            let lost = outcomes.iter().any(|(_, outcome)| outcome.is_none());
+            // One that is not sent ends the run, too.
+            let ends = |(_, outcome): &(_, Option<Outcome>)| matches!(outcome, None | Some(Outcome::NotSent));
+            let lost = outcomes.iter().any(ends);
             let known = outcomes
                 .into_iter()
                 .filter_map(|(action, outcome)| Some((action, outcome?)));
             event = rooms::Event::Outcomes(known.collect());
             if lost {
                 rooms::absorb(&mut state, &event, at(now));
-                self.categories = state.categories.clone();
+                self.save(&state);
                 break;
             }
         }
         last
     }
 
+    /// As the table does, which takes no row without a reason.
+    fn save(&mut self, state: &rooms::State) {
+        let says_something = |category: &rooms::Category| {
+            category.channel.is_some()
+                || category.intended_at.is_some()
+                || category.uncertain_since.is_some()
+                || category.blocked.is_some()
+                || !category.strays.is_empty()
+        };
+        assert!(state.categories.values().all(says_something), "{:#?}", state.categories);
+        self.categories = state.categories.clone();
+    }
+
     fn perform(&mut self, action: &rooms::Action, luck: Luck, now: u64) -> Option<Outcome> {
         self.steps.push(action.clone());
         match luck {
-            // Steps for a guild are not taken back; one that is not sent ends the run.
-            Luck::LostBefore | Luck::NotSent => return None,
+            Luck::LostBefore => return None,
+            Luck::NotSent => return Some(Outcome::NotSent),
             Luck::Refused => return Some(Outcome::Refused("no".to_owned())),
             Luck::Fine | Luck::LostAfter => {}
         }
@@ -398,6 +413,7 @@ proptest! {
                     league.tidy(now, &mut || match luck.next() {
                         Some(0 | 1) => Luck::LostBefore,
                         Some(2 | 3) => Luck::LostAfter,
+                        Some(4) => Luck::NotSent,
                         _ => Luck::Fine,
                     });
                 }
