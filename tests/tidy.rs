@@ -90,6 +90,40 @@ fn every_setting_is_in_the_example_environment() {
     );
 }
 
+/// Whoever comes new finds his way by it.
+#[test]
+fn the_readme_names_every_command_in_a_heading_and_every_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).expect("the README is readable");
+    let mut missing = Vec::new();
+    let cli = tokens(&fs::read_to_string(root.join("src/cli/mod.rs")).expect("the commands are readable"));
+    let from = (0..cli.len()).find(|i| is(&cli, *i, "enum") && is(&cli, *i + 1, "Command"));
+    let (mut i, mut depth) = (from.expect("the commands are in an enum") + 2, 0);
+    loop {
+        match &cli[i].kind {
+            Kind::Mark("{" | "(" | "[") => depth += 1,
+            Kind::Mark("}" | ")" | "]") => depth -= 1,
+            Kind::Word(name) if depth == 1 => {
+                let command = format!("`muster {}", name.to_lowercase());
+                let explained = |line: &str| line.starts_with("### ") && line.contains(&command);
+                missing.extend((!readme.lines().any(explained)).then_some(command));
+            }
+            _ => {}
+        }
+        i += 1;
+        if depth == 0 {
+            break;
+        }
+    }
+    for room in fs::read_dir(root.join("src")).expect("the sources are there") {
+        let room = room.expect("the folder is readable");
+        let name = format!("`src/{}", room.file_name().to_string_lossy());
+        let is_room = room.file_type().is_ok_and(|kind| kind.is_dir());
+        missing.extend((is_room && !readme.contains(&name)).then_some(name));
+    }
+    assert_eq!(missing, Vec::<String>::new(), "what README.md does not name");
+}
+
 /// Whoever still writes when the reader has gone is killed by SIGPIPE, or not, as chance has it; with `pipefail` the script ends on it.
 #[test]
 fn no_script_pipes_into_a_reader_that_stops_early() {
