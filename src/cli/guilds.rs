@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
 use crate::{
-    cli::{migrated, say},
+    cli::{counted, migrated, say},
     clock::Clock,
     config::{DatabaseArgs, GuildArgs},
     domain::{
@@ -123,7 +123,7 @@ async fn list(database: DatabaseArgs) -> anyhow::Result<()> {
             say(&format!("  {} {}", claim.kind.as_str(), claim.id))?;
         }
     }
-    say(&format!("{} servers with settings of their own", guilds.len()))
+    say(&format!("settings are stored for {}", counted(guilds.len(), "server")))
 }
 
 async fn show(target: Target) -> anyhow::Result<()> {

@@ -258,7 +258,7 @@ async fn links_command(command: LinksCommand) -> anyhow::Result<()> {
                     link.method.as_str()
                 ))?;
             }
-            say(&format!("{} links", rows.len()))
+            say(&counted(rows.len(), "link"))
         }
     }
 }
@@ -290,7 +290,7 @@ async fn jobs_command(command: JobsCommand) -> anyhow::Result<()> {
             for job in &jobs {
                 say(&describe(job))?;
             }
-            say(&format!("{} jobs, {dead} dead", jobs.len()))
+            say(&format!("{}, {dead} dead", counted(jobs.len(), "job")))
         }
         JobsCommand::Retry { key, database } => {
             let pool = migrated(database).await?;
@@ -352,6 +352,11 @@ async fn current(pool: &store::Pool) -> anyhow::Result<()> {
         bail!("the database is not up to date; run `muster migrate` first");
     }
     Ok(())
+}
+
+/// `1 job`, `2 jobs`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A line on standard output. A reader who went away (`| head`) is no error.

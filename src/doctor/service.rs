@@ -80,13 +80,21 @@ pub(super) fn database(answer: Result<String, store::Error>) -> Check {
     }
 }
 
+/// More names than these tell nobody more.
+const FEW: usize = 5;
+
 pub(super) fn migrations(pending: Result<Vec<String>, store::Error>) -> Check {
     const ABOUT: &str = "migrations";
     match pending {
         Ok(pending) if pending.is_empty() => Check::ok(ABOUT, "all are applied"),
         Ok(pending) => Check::failed(
             ABOUT,
-            format!("not applied yet: {}", pending.join(", ")),
+            match &pending[..] {
+                [first, .., last] if pending.len() > FEW => {
+                    format!("{} are not applied yet, from {first} to {last}", pending.len())
+                }
+                few => format!("not applied yet: {}", few.join(", ")),
+            },
             "run `muster migrate`, or start `muster serve`, which does so by itself",
         ),
         Err(error) => Check::failed(ABOUT, error.to_string(), MEND_DATABASE),
@@ -194,7 +202,7 @@ pub(super) fn links(intake: &Intake, by_command: bool) -> Check {
             if by_command {
                 "let players run /link in Discord, or run `muster links import <file>`"
             } else {
-                "run `muster links import <file>`"
+                "let players run /register in Discord, or run `muster links import <file>`"
             },
         ),
         1 => Check::ok(ABOUT, "one"),

@@ -443,7 +443,7 @@ async fn a_dead_job_is_listed_with_its_error_and_runs_again_when_asked() {
     let dead = ok(&muster(&["jobs", "list"]).await).to_owned();
     println!("{dead}");
     assert!(
-        dead.starts_with(&format!("match:{ID}  dead since ")) && dead.ends_with("1 jobs, 1 dead\n"),
+        dead.starts_with(&format!("match:{ID}  dead since ")) && dead.ends_with("1 job, 1 dead\n"),
         "{dead}"
     );
     assert!(
@@ -475,7 +475,7 @@ async fn a_dead_job_is_listed_with_its_error_and_runs_again_when_asked() {
     bot.settle().await;
     let well = ok(&muster(&["jobs", "list"]).await).to_owned();
     println!("{well}");
-    assert!(well.ends_with("1 jobs, 0 dead\n"), "{well}");
+    assert!(well.ends_with("1 job, 0 dead\n"), "{well}");
     // Asked once more it is looked at once more.
     assert_eq!(
         ok(&muster(&["jobs", "retry", &key]).await),
@@ -519,12 +519,12 @@ async fn a_server_is_set_up_paused_and_given_its_competitions_at_the_command_lin
     ok(&muster(&["guilds", "pause", "--guild", "7"]).await);
     assert_eq!(
         ok(&muster(&["guilds", "list"]).await),
-        "7  paused\n  hub hub-1\n1 servers with settings of their own\n"
+        "7  paused\n  hub hub-1\nsettings are stored for 1 server\n"
     );
     ok(&muster(&["guilds", "resume", "--guild", "7"]).await);
     ok(&muster(&["guilds", "release", "hub-1", "--guild", "7"]).await);
     assert_eq!(
         ok(&muster(&["guilds", "list"]).await),
-        "7\n1 servers with settings of their own\n"
+        "7\nsettings are stored for 1 server\n"
     );
 }

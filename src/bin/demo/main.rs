@@ -90,7 +90,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments, mut asked: Asked) -> anyhow::Result<ExitCode> {
     let show = Show::new();
-    show.line("Muster demo: real service, real PostgreSQL; FACEIT and Discord simulated, with Discord's true limits.");
+    show.line("Muster demo: real service, real PostgreSQL; FACEIT and Discord simulated, with its true limits");
     show.line("Starting:");
     let given = arguments.database_url.clone().filter(|url| !url.is_empty());
     let database = Database::open(given).await?;
