@@ -23,9 +23,10 @@ pub use serve::serve;
 
 use crate::{
     clock::Clock,
+    commands::Commands,
     config::Config,
     discord,
-    domain::settings::Settings,
+    domain::{job::Claim, settings::Settings},
     faceit::{self, secret::Secret},
     gateway::{self, Gateway},
     queue, store,
@@ -88,8 +89,9 @@ impl App {
             tasks: TaskTracker::new(),
         };
         let (standing_by, stands_by) = watch::channel(false);
-        app.spawn_queue(config, clock.clone(), stands_by);
-        let commands = app.commands(config, &clock);
+        let admin = app.admin(config, &pool, &clock)?;
+        let commands = app.commands(config, &clock, admin.as_ref());
+        app.spawn_queue(config, clock.clone(), stands_by, commands.clone());
         app.spawn_gateway(
             config,
             clock.clone(),
@@ -111,7 +113,6 @@ impl App {
             app.tasks.spawn(writer.run());
         }
         let interactions = app.interactions(config, &clock, &commands)?;
-        let admin = app.admin(config, &pool, &clock)?;
         if let Some(admin) = &admin {
             app.spawn_tidying(admin.clone());
             app.spawn_live(admin);
@@ -143,16 +144,21 @@ impl App {
         Ok(app)
     }
 
-    fn spawn_queue(&self, config: &Config, clock: Clock, standing_by: watch::Receiver<bool>) {
+    fn spawn_queue(&self, config: &Config, clock: Clock, standing_by: watch::Receiver<bool>, commands: Commands) {
         let options = queue::Options {
             workers: config.workers,
             standing_by: Some(standing_by),
             ..queue::Options::default()
         };
         let (sync, stop) = (self.sync.clone(), self.stop.clone());
-        let handler = move |worker, claim| {
-            let (sync, stop) = (sync.clone(), stop.clone());
-            async move { sync.run(worker, claim, stop).await }
+        let handler = move |worker, claim: Claim| {
+            let (sync, commands, stop) = (sync.clone(), commands.clone(), stop.clone());
+            async move {
+                match claim.key.erasing_number() {
+                    Some(number) => commands.erase(worker, &claim, number, &stop).await,
+                    None => sync.run(worker, claim, stop).await,
+                }
+            }
         };
         let pool = self.sync.sources.pool.clone();
         self.tasks.spawn(queue::run(

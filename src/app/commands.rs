@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use crate::{
     app::App,
@@ -11,14 +12,14 @@ use crate::{
     commands::{self, Commands, Services},
     config::Config,
     gateway,
-    web::interactions::Interactions,
+    web::{auth::Admin, interactions::Interactions},
 };
 
 /// How long to wait before Discord is told of the commands again, when it could not be.
 const ENROL_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 impl App {
-    pub(super) fn commands(&self, config: &Config, clock: &Clock) -> Commands {
+    pub(super) fn commands(&self, config: &Config, clock: &Clock, admin: Option<&Arc<Admin>>) -> Commands {
         let pool = &self.sync.sources.pool;
         self.tasks.spawn(commands::enrol(
             pool.clone(),
@@ -49,6 +50,21 @@ impl App {
                 Arc::new(move |id| {
                     let sources = sources.clone();
                     async move { Ok(sources.preview(&id, None).await?.to_string()) }.boxed()
+                })
+            },
+            revoke: {
+                let (admin, tasks) = (admin.cloned(), self.tasks.clone());
+                Arc::new(move |tokens| {
+                    let admin = admin.clone();
+                    tasks.spawn(async move {
+                        let revoked = match &admin {
+                            Some(admin) => admin.revoke(&tokens).await,
+                            None => Err("the admin part is off".to_owned()),
+                        };
+                        if let Err(why) = revoked {
+                            warn!(why, "the tokens of somebody who was erased could not be revoked at Discord; they end within a week");
+                        }
+                    });
                 })
             },
             tasks: self.tasks.clone(),

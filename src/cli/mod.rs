@@ -296,7 +296,8 @@ async fn jobs_command(command: JobsCommand) -> anyhow::Result<()> {
             let pool = migrated(database).await?;
             let mut conn = pool.acquire().await.map_err(store::Error::from)?;
             let job = match JobKey::new(&key) {
-                job if job.match_id().or(job.report_id()).is_some() || job.guild_id().is_some() => job,
+                job if job.match_id().or(job.report_id()).is_some() => job,
+                job if job.guild_id().is_some() || job.erasing_number().is_some() => job,
                 _ => JobKey::sync_match(&MatchId::new(&key)),
             };
             let now = Clock::system().now();

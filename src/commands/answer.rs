@@ -28,9 +28,22 @@ pub struct Reply {
     text: String,
     buttons: Vec<Button>,
     files: Vec<Attachment>,
+    later: bool,
 }
 
 impl Reply {
+    /// What is shown stays as it is: a job says later what became of it.
+    pub fn later() -> Self {
+        Self {
+            later: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_later(&self) -> bool {
+        self.later
+    }
+
     /// Cut off where Discord takes no more.
     pub fn text(text: impl Into<String>) -> Self {
         Self {

@@ -1,4 +1,5 @@
-//! `/erase`: after a second question, everything that tells who the asker is goes, in every table.
+//! `/erase`: after a second question, everything that tells who the asker is goes, in every table. What is at hand goes at once; the rest is
+//! the job's, in `erasing`.
 
 use twilight_interactions::command::{CommandModel, CreateCommand};
 use twilight_model::channel::message::component::ButtonStyle;
@@ -39,26 +40,19 @@ impl Erase {
 
     pub async fn press(context: &Context) -> Result<Reply, Trouble> {
         context.count(Counted::Data)?;
-        let mut connection = context.connection().await?;
-        let mut scrubbing = erasing::Scrubbing::begin(&mut connection, context.user()).await?;
-        drop(connection);
-        // Each piece for itself: what is done is done, and nobody waits for a long transaction.
-        let mut more = true;
-        while more {
-            let mut transaction = context.transaction().await?;
-            more = scrubbing.step(&mut transaction).await?;
-            context.commit(transaction).await?;
-        }
-        let (deliveries, matches) = (scrubbing.deliveries, scrubbing.matches);
+        let asked = &context.asked;
+        let message = erasing::Message {
+            application: asked.application.get(),
+            token: asked.token.clone(),
+            language: context.language().code().to_owned(),
+        };
         let now = context.services().clock.now();
         let mut transaction = context.transaction().await?;
-        erasing::finish(&mut transaction, context.user(), scrubbing.log_upto, now).await?;
+        let tokens = erasing::begin(&mut transaction, context.user(), message, now).await?;
         context.commit(transaction).await?;
-        Ok(Reply::text(say!(
-            context.language(),
-            "Everything is deleted: your link and sign-ins, and your names in {deliveries} recorded messages of FACEIT and {matches} matches.",
-            German: "Alles ist gelöscht: deine Verknüpfung und Anmeldungen, und deine Namen in {deliveries} aufgezeichneten Nachrichten von FACEIT und \
-                     {matches} Matches."
-        )))
+        if let Some(tokens) = tokens {
+            (context.services().revoke)(tokens);
+        }
+        Ok(Reply::later())
     }
 }

@@ -8,6 +8,7 @@ mod connections;
 mod context;
 mod enrol;
 mod erase;
+mod erasing;
 mod export;
 mod limit;
 mod link;
@@ -37,7 +38,10 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
-use twilight_model::http::interaction::InteractionResponse;
+use twilight_model::{
+    http::interaction::InteractionResponse,
+    id::{Id, marker::ApplicationMarker},
+};
 
 pub use self::enrol::enrol;
 use self::{
@@ -55,7 +59,8 @@ use crate::{
         ids::{MatchId, UserId},
         settings::Settings,
     },
-    faceit, store,
+    faceit,
+    store::{self, discord_tokens::SealedTokens},
 };
 
 /// How long the work behind an answer may take: the longest call to FACEIT takes 20 s with its retries, and a stop breaks off after 30 s.
@@ -85,6 +90,8 @@ pub struct Services {
     pub look: Look,
     /// The plan for a match, as `muster plan` prints it; FACEIT is asked.
     pub plan: Plan,
+    /// Has Discord take somebody's stored tokens no more, sometime; that it can't is no error.
+    pub revoke: Arc<dyn Fn(SealedTokens) + Send + Sync>,
     pub tasks: TaskTracker,
 }
 
@@ -204,24 +211,27 @@ impl Commands {
             Err(_) => Err(Trouble::TooSlow),
         };
         let reply = result.unwrap_or_else(|trouble| Reply::text(trouble.told(asked.language, &asked.what.to_string())));
-        self.show(&asked, &reply).await;
+        if !reply.is_later() {
+            self.show(asked.application, &asked.token, &asked.what.to_string(), &reply)
+                .await;
+        }
     }
 
-    async fn show(&self, asked: &Asked, reply: &Reply) {
+    async fn show(&self, application: Id<ApplicationMarker>, token: &str, asked: &str, reply: &Reply) {
         let discord = &self.0.services.discord;
         let rows = reply.rows();
         for pause in EDIT_PAUSES {
             sleep(Duration::from_millis(pause)).await;
-            match discord
-                .edit_answer(asked.application, &asked.token, &reply.with(&rows))
-                .await
-            {
+            match discord.edit_answer(application, token, &reply.with(&rows)).await {
                 Ok(Answered::Yes) => return,
                 Ok(Answered::TooLate) => {}
-                Err(error) => return warn!(asked = %asked.what, %error, "an answer could not be shown"),
+                Err(error) => return warn!(asked, %error, "an answer could not be shown"),
             }
         }
-        warn!(asked = %asked.what, "Discord does not know the interaction (any more): its answer is not shown");
+        warn!(
+            asked,
+            "Discord does not know the interaction (any more): its answer is not shown"
+        );
     }
 
     fn context(&self, asked: &Asked) -> Context {

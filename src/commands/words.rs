@@ -8,6 +8,14 @@ pub enum Language {
 }
 
 impl Language {
+    /// Discord's code for it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en-GB",
+            Self::German => "de",
+        }
+    }
+
     /// By Discord's code, such as `en-GB` or `de`.
     pub fn of(locale: Option<&str>) -> Self {
         match locale.and_then(|code| code.split('-').next()) {

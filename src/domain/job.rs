@@ -27,6 +27,11 @@ impl JobKey {
         Self(format!("report:{id}"))
     }
 
+    /// *Erase somebody*, by the number of the erasing: the key names nobody.
+    pub fn erasing(number: i64) -> Self {
+        Self(format!("erase:{number}"))
+    }
+
     /// A key as stored; any text.
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
@@ -49,6 +54,10 @@ impl JobKey {
             .strip_prefix("report:")
             .filter(|id| !id.is_empty())
             .map(MatchId::new)
+    }
+
+    pub fn erasing_number(&self) -> Option<i64> {
+        self.0.strip_prefix("erase:")?.parse().ok()
     }
 
     pub fn guild_id(&self) -> Option<GuildId> {

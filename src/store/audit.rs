@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Rows looked through at once for a person.
-const AT_ONCE: usize = 20_000;
+const AT_ONCE: i64 = 20_000;
 
 /// Which way a change came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -216,7 +216,7 @@ pub async fn of_guild(
 /// Rows that tell of this person, as actor or as one of these names anywhere: for an export.
 pub async fn about(connection: &mut Connection, person: UserId, names: &[String]) -> Result<Vec<Recorded>, Error> {
     let mut found = Vec::new();
-    for (after, upto) in pieces(connection, 0).await? {
+    for (after, upto) in pieces(connection).await? {
         let rows = sqlx::query(
             "select id, at, source, actor_id, actor_name, action, guild_id, subject, before, after from audit
             where id > $3 and id <= $4 and (
@@ -241,7 +241,7 @@ pub async fn about(connection: &mut Connection, person: UserId, names: &[String]
 /// Takes a person out of the log: the rows stay, without who, whom and which values. Gives how many there were.
 pub async fn forget(connection: &mut Connection, person: UserId, names: &[String]) -> Result<i64, Error> {
     let mut touched = 0;
-    for piece in pieces(connection, 0).await? {
+    for piece in pieces(connection).await? {
         touched += forget_piece(connection, person, names, piece).await?;
     }
     Ok(touched)
@@ -264,16 +264,35 @@ pub(super) async fn forget_piece(
     Ok(row.try_get("touched")?)
 }
 
-/// What is in the log after this id, in pieces: ids to begin after and to end with. A statement may not take long.
-pub(super) async fn pieces(connection: &mut Connection, after: i64) -> Result<Vec<(i64, i64)>, Error> {
-    let row =
-        sqlx::query("select coalesce(min(id), 1) as first, coalesce(max(id), 0) as last from audit where id > $1")
-            .bind(after)
-            .fetch_one(connection)
-            .await?;
-    let (first, last): (i64, i64) = (row.try_get("first")?, row.try_get("last")?);
-    let starts = (first - 1..last).step_by(AT_ONCE);
-    Ok(starts.map(|after| (after, last.min(after + AT_ONCE as i64))).collect())
+/// The id of the last row; 0 when there is none.
+pub(super) async fn last(connection: &mut Connection) -> Result<i64, Error> {
+    let row = sqlx::query("select coalesce(max(id), 0) as last from audit")
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get("last")?)
+}
+
+/// The next piece of the log after this id and up to that: ids to begin after and to end with. A statement may not take long.
+pub(super) async fn piece(connection: &mut Connection, after: i64, upto: i64) -> Result<Option<(i64, i64)>, Error> {
+    let row = sqlx::query("select min(id) as first, max(id) as last from audit where id > $1 and id <= $2")
+        .bind(after)
+        .bind(upto)
+        .fetch_one(connection)
+        .await?;
+    let (first, last): (Option<i64>, Option<i64>) = (row.try_get("first")?, row.try_get("last")?);
+    let piece = |(first, last): (i64, i64)| (first - 1, last.min(first - 1 + AT_ONCE));
+    Ok(first.zip(last).map(piece))
+}
+
+/// All of the log as it is now, in such pieces.
+async fn pieces(connection: &mut Connection) -> Result<Vec<(i64, i64)>, Error> {
+    let (mut pieces, last) = (Vec::new(), last(connection).await?);
+    let mut after = 0;
+    while let Some(piece) = piece(connection, after, last).await? {
+        after = piece.1;
+        pieces.push(piece);
+    }
+    Ok(pieces)
 }
 
 /// Names come from outside; a column takes 200 characters.

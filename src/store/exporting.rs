@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     domain::{Timestamp, ids::UserId},
     store::{
-        Connection, Error, audit, convert, discord_tokens, link_states, linking, match_steps,
+        Connection, Error, audit, convert, discord_tokens, erasings, link_states, linking, match_steps,
         person::{self, Person},
         sessions, users,
     },
@@ -36,8 +36,10 @@ impl Export {
             .into_iter()
             .map(convert::to_text)
             .collect::<Result<Vec<_>, _>>()?;
+        let erased = erasings::since(connection, user).await?;
         let small = json!({
             "discord_id": user.to_string(),
+            "being_erased_since": erased.map(convert::to_text).transpose()?,
             "link": person.link.as_ref().map(linking::as_json).transpose()?,
             "open_sign_ins": sign_ins,
             "admin_account": account(connection, user, now).await?,

@@ -11,6 +11,7 @@ pub mod deliveries;
 pub mod delivery_list;
 pub mod discord_tokens;
 pub mod erasing;
+pub mod erasings;
 mod error;
 pub mod exporting;
 pub mod gateway_lease;

@@ -1,6 +1,7 @@
 //! Who somebody is in what is stored: his accounts, and how he is found and taken out of FACEIT's bodies. Reads tables that grow in pieces: no
 //! statement goes through all of one.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sqlx::Row;
 
@@ -19,9 +20,10 @@ const OWN_ID: [&str; 4] = ["id", "player_id", "user_id", "guid"];
 const CALLED: [&str; 2] = ["name", "nickname"];
 
 /// A person's accounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub user: UserId,
+    #[serde(skip)]
     pub link: Option<StoredLink>,
     /// FACEIT accounts that are his: the linked one, and those that he once proved and nobody else has now.
     pub(super) players: Vec<String>,
@@ -47,6 +49,16 @@ impl Person {
             add(&mut person.nicknames, nickname);
         }
         Ok(person)
+    }
+
+    /// The same person, as he was known before.
+    pub(super) fn add(&mut self, before: &Self) {
+        for player in &before.players {
+            add(&mut self.players, player.clone());
+        }
+        for nickname in &before.nicknames {
+            add(&mut self.nicknames, nickname.clone());
+        }
     }
 
     /// All texts that stand for him and for nobody else, and whom staff looked up in vain by a nickname of his.

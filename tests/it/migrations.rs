@@ -120,6 +120,10 @@ const ROWS: &[(i64, &str)] = &[
         "insert into match_reports (match_id, wanted_channel_id, wanted, updated_at)
         values ('1-a', 1013, 'all is well', '2026-11-21 18:00Z')",
     ),
+    (
+        65,
+        "insert into erasings (discord_id, asked_at, state) values (2001, '2026-11-21 18:00Z', '{}')",
+    ),
 ];
 
 async fn tables(c: &mut Connection) -> Vec<(String, i64)> {

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod erased;
+mod erasing;
 mod linking;
 mod my_match;
 mod oneself;

@@ -109,15 +109,9 @@ pub async fn logout(
     tx.commit().await.map_err(store::Error::from)?;
     info!(user = %session.user, all = query.all, "signed out");
     if let Some(tokens) = tokens {
-        admin.forget(session.user).await;
         // He is signed out here whatever Discord says.
-        match admin.open(&tokens) {
-            Ok((_, refresh)) => {
-                if let Err(error) = admin.oauth.revoke(&refresh).await {
-                    warn!(%error, user = %session.user, "tokens could not be revoked at Discord; they end within a week");
-                }
-            }
-            Err(_) => warn!(user = %session.user, "tokens could not be revoked at Discord: they can't be opened"),
+        if let Err(why) = admin.revoke(&tokens).await {
+            warn!(why, user = %session.user, "tokens could not be revoked at Discord; they end within a week");
         }
     }
     let mut response = Json(Done::DONE).into_response();

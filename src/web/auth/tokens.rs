@@ -120,6 +120,12 @@ impl Admin {
                 let fresh = self.seal_tokens(user, &tokens)?;
                 if !discord_tokens::replace(&mut connection, &fresh, lease, self.clock.now()).await? {
                     warn!(%user, "tokens were refreshed too late: he signed in or out meanwhile");
+                    // Nobody else could have Discord end these any more.
+                    if discord_tokens::find(&mut connection, user).await?.is_none()
+                        && let Err(why) = self.revoke(&fresh).await
+                    {
+                        warn!(why, %user, "tokens could not be revoked at Discord; they end within a week");
+                    }
                     return Err(Refused::unauthorized());
                 }
                 Ok(fresh)
@@ -137,6 +143,14 @@ impl Admin {
                 Err(other.into())
             }
         }
+    }
+
+    /// Has Discord take these tokens no more, with all that the person had allowed us. Says why, when it can't be done.
+    pub async fn revoke(&self, tokens: &SealedTokens) -> Result<(), String> {
+        self.forget(tokens.user).await;
+        let pair = open(&self.settings.ring, tokens)?;
+        let revoked = self.oauth.revoke(&SecretString::from(pair.refresh)).await;
+        revoked.map_err(|error| error.to_string())
     }
 
     /// Discord takes his tokens no more: he took the permission back, or they were lost.

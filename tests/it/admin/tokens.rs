@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::browser::{Browser, bot, id_of, world};
 use crate::support::{
     bot::{Bot, ENCRYPTION_KEYS},
-    database::Database,
+    database::{Database, eventually},
     service::Place,
 };
 
@@ -131,5 +131,57 @@ async fn a_rotation_seals_everything_with_the_new_key_and_the_old_one_can_go() {
     let none = rotate("").await;
     assert_eq!(none.code, Some(2));
     assert!(none.stderr.contains("openssl rand"), "{none:?}");
+    bot.finish().await;
+}
+
+/// `name` erases himself, and his message says that it is done.
+async fn erase(bot: &Bot, name: &str) {
+    let shown = bot.run(name, "erase").await;
+    bot.press(name, &shown).await.says("Everything is deleted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasing_has_discord_take_the_tokens_no_more_and_waits_for_nothing() {
+    let bot = bot().await;
+    let (nova, rex) = (Browser::of(&bot, "nova").await, Browser::of(&bot, "rex").await);
+    erase(&bot, "nova").await;
+    eventually("revoked", async || calls(&bot, "/token/revoke") == 1).await;
+    let slow = json!({"path": "/token/revoke", "delay_ms": 600_000});
+    bot.simulator.fault(serde_json::from_value(slow).unwrap()).unwrap();
+    erase(&bot, "rex").await;
+    for browser in [nova, rex] {
+        assert_eq!(browser.get("/api/auth/me").await.0, 401);
+    }
+    bot.simulator.clear_faults();
+    bot.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_were_refreshed_while_their_owner_left_are_revoked_too() {
+    let bot = bot().await;
+    let browser = Browser::of(&bot, "nova").await;
+    near_the_end(&bot, &[&browser]).await;
+    bot.simulator.advance(Duration::from_secs(7 * 86_400 - 1800));
+    let slow = json!({"path": "/oauth2/token", "method": "POST", "delay_ms": 1_000, "times": 1});
+    bot.simulator.fault(serde_json::from_value(slow).unwrap()).unwrap();
+    bot.simulator.clear_journal();
+    let leave = async {
+        eventually("a refresh is under way", async || {
+            let mut conn = bot.database.connection().await;
+            let leased: i64 = sqlx::query_scalar("select count(*) from discord_tokens where lease is not null")
+                .fetch_one(&mut conn)
+                .await
+                .unwrap();
+            leased == 1
+        })
+        .await;
+        erase(&bot, "nova").await;
+    };
+    let ((status, _), ()) = tokio::join!(browser.get("/api/guilds"), leave);
+    assert_eq!(status, 401);
+    eventually("the old and the new ones are revoked", async || {
+        calls(&bot, "/token/revoke") == 2
+    })
+    .await;
     bot.finish().await;
 }

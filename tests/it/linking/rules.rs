@@ -8,6 +8,7 @@ use muster::{
     store::{
         Connection, Pool,
         audit::{self, Actor, Filter},
+        erasing,
         linking::{self, By, Linked},
         links::{self, LinkRow, Method, StoredLink},
     },
@@ -211,7 +212,12 @@ async fn step(c: &mut Connection, op: &Op) -> Result<(), TestCaseError> {
         Op::Erase(user) => {
             touched = Some(2000 + user);
             let user = row(1, *user).user;
-            muster::store::erasing::finish(&mut tx, user, 0, NOW).await.unwrap();
+            let message = erasing::Message {
+                application: 7,
+                token: "token".to_owned(),
+                language: "de".to_owned(),
+            };
+            erasing::begin(&mut tx, user, message, NOW).await.unwrap();
         }
         Op::Import(player, user) => {
             // All or nothing, and it may replace what is not proven.

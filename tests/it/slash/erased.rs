@@ -9,6 +9,7 @@ use muster::{
     },
     simulator::Ask,
     store::{
+        Pool,
         audit::{self, Actor, Entry},
         discord_tokens::{self, SealedTokens},
         guilds,
@@ -21,27 +22,29 @@ use muster::{
 };
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use time::OffsetDateTime;
 
 use super::oneself::exported;
 use crate::support::{
     asker::{Shown, pressed, typed},
     bodies::game,
     bot::{BOT, Bot, GUILD, LOBBY, world},
-    database::eventually,
+    database::{Database, eventually},
 };
 
 /// His Discord id, and a word that is in all of his names: his FACEIT id and nicknames, the team called after him, his names in Discord. Neither may
 /// come about by chance.
-const ID: u64 = 772_613_990_417_735_512;
+pub const ID: u64 = 772_613_990_417_735_512;
 const WORD: &str = "quillfeather";
 const REPORTS: &str = "1013";
 
 /// Tables that may name people. What is left there after an erasure is an exception with a reason, in `ALLOWED`.
-const PERSONAL: [&str; 15] = [
+const PERSONAL: [&str; 16] = [
     "active_matches",
     "audit",
     "deliveries",
     "discord_tokens",
+    "erasings",
     "gateway_guilds",
     "guild_people",
     "jobs",
@@ -76,15 +79,15 @@ const ACCESS: &str = "active_matches.access";
 const FACTS: &str = "matches.facts";
 const REPORT: [&str; 2] = ["match_reports.wanted", "match_reports.said"];
 
-fn id() -> UserId {
+pub fn id() -> UserId {
     UserId::new(ID).unwrap()
 }
 
-async fn bot() -> Bot {
+pub async fn bot() -> Bot {
     Bot::start_in(with_him(world()), &["rex"]).await
 }
 
-fn with_him(mut world: Value) -> Value {
+pub fn with_him(mut world: Value) -> Value {
     let members = world["guilds"][0]["members"].as_array_mut().unwrap();
     members.push(json!({"id": ID.to_string(), "name": "Quillfeather on Discord", "voice_channel_id": LOBBY}));
     let may = json!([{"id": BOT, "type": 1, "allow": "3072", "deny": "0"}]);
@@ -92,22 +95,14 @@ fn with_him(mut world: Value) -> Value {
     world
 }
 
-fn as_him(command: &str) -> Ask {
+pub fn as_him(command: &str) -> Ask {
     Ask {
         user_id: ID.to_string(),
         ..typed("nova", command, json!({}))
     }
 }
 
-fn by(bot: &Bot, actor: Actor) -> By {
-    By {
-        actor,
-        guild: GUILD.parse().ok(),
-        at: bot.clock.now(),
-    }
-}
-
-fn row(player: &str, nickname: &str) -> LinkRow {
+pub fn row(player: &str, nickname: &str) -> LinkRow {
     LinkRow {
         player: PlayerId::new(player),
         user: id(),
@@ -116,16 +111,24 @@ fn row(player: &str, nickname: &str) -> LinkRow {
 }
 
 /// He linked himself, to another account at first; signed in to the admin part, did something there, and is about to sign in at FACEIT.
-async fn signed_up(bot: &Bot) {
-    let pool = &bot.app.sync.sources.pool;
-    let himself = by(bot, Actor::web(id(), "Quillfeather on Discord"));
+pub async fn signed_up(bot: &Bot) {
+    sign_up(&bot.app.sync.sources.pool, bot.clock.now()).await;
+}
+
+pub async fn sign_up(pool: &Pool, now: OffsetDateTime) {
+    let by = |actor: Actor| By {
+        actor,
+        guild: GUILD.parse().ok(),
+        at: now,
+    };
+    let himself = by(Actor::web(id(), "Quillfeather on Discord"));
     let mut tx = pool.begin().await.unwrap();
     let first = row("p-quillfeather-2", "Quillfeather-2");
     linking::link(&mut tx, &first, Method::Oauth, &himself).await.unwrap();
     linking::unlink(&mut tx, id(), &himself).await.unwrap();
     let second = row("p-quillfeather", "OldQuillfeather");
     linking::link(&mut tx, &second, Method::Oauth, &himself).await.unwrap();
-    let staff = by(bot, Actor::discord(UserId::new(2014).unwrap(), "Lou"));
+    let staff = by(Actor::discord(UserId::new(2014).unwrap(), "Lou"));
     linking::rename(&mut tx, id(), "Quillfeather", &staff).await.unwrap();
     let entry = Entry {
         actor: himself.actor,
@@ -135,8 +138,7 @@ async fn signed_up(bot: &Bot) {
         before: None,
         after: None,
     };
-    audit::record(&mut tx, &entry, bot.clock.now()).await.unwrap();
-    let now = bot.clock.now();
+    audit::record(&mut tx, &entry, now).await.unwrap();
     let profile = Profile {
         id: id(),
         username: "quillfeather_at_discord".to_owned(),
@@ -170,7 +172,7 @@ async fn signed_up(bot: &Bot) {
 }
 
 /// A match of his from its start to its end.
-async fn played(bot: &Bot, match_id: &str, as_whom: &str) {
+pub async fn played(bot: &Bot, match_id: &str, as_whom: &str) {
     let game = game(match_id, "READY", &[as_whom], &["rex"]);
     bot.play(&game, "match_status_ready", 1).await;
     bot.play(&game.status("FINISHED"), "match_status_finished", 2).await;
@@ -178,8 +180,8 @@ async fn played(bot: &Bot, match_id: &str, as_whom: &str) {
 }
 
 /// The columns that hold one of these texts anywhere, in any case.
-async fn columns_with(bot: &Bot, needles: &[&str]) -> BTreeSet<String> {
-    let mut conn = bot.database.connection().await;
+async fn columns_with(database: &Database, needles: &[&str]) -> BTreeSet<String> {
+    let mut conn = database.connection().await;
     let columns: Vec<(String, String, String)> = sqlx::query_as(
         "select table_name::text, column_name::text, data_type::text from information_schema.columns
         join information_schema.tables using (table_schema, table_name)
@@ -210,8 +212,15 @@ async fn columns_with(bot: &Bot, needles: &[&str]) -> BTreeSet<String> {
     found
 }
 
-async fn traces(bot: &Bot) -> BTreeSet<String> {
-    columns_with(bot, &[&ID.to_string(), WORD]).await
+pub async fn traces(database: &Database) -> BTreeSet<String> {
+    columns_with(database, &[&ID.to_string(), WORD]).await
+}
+
+/// The same, without what Discord tells anew.
+pub async fn left(database: &Database) -> BTreeSet<String> {
+    let mut left = traces(database).await;
+    left.remove(IN_VOICE);
+    left
 }
 
 fn tables(columns: &BTreeSet<String>) -> BTreeSet<&str> {
@@ -219,13 +228,30 @@ fn tables(columns: &BTreeSet<String>) -> BTreeSet<&str> {
     parts.map(|(table, _)| table).collect()
 }
 
+/// He says so, and it goes on until his message says that it is done.
 async fn erase(bot: &Bot) -> Shown {
     let shown = bot.ask(&as_him("erase")).await;
+    press(bot, &shown).await;
+    erased(bot, &shown).await
+}
+
+pub async fn press(bot: &Bot, shown: &Shown) {
     let button = Ask {
         user_id: ID.to_string(),
-        ..pressed("nova", &shown, &shown.buttons()[0].1)
+        ..pressed("nova", shown, &shown.buttons()[0].1)
     };
-    bot.ask(&button).await
+    let asked = bot.send(&button).await;
+    assert!(matches!(asked.status, 200 | 204), "{asked:?}");
+}
+
+pub async fn erased(bot: &Bot, shown: &Shown) -> Shown {
+    let now = || Shown {
+        seen: bot.simulator.see(&shown.id).unwrap(),
+        ..shown.clone()
+    };
+    eventually("all is erased", async || now().text().contains("Everything is deleted")).await;
+    bot.settle().await;
+    now()
 }
 
 #[tokio::test]
@@ -236,7 +262,7 @@ async fn erase_leaves_no_trace_in_any_column_of_any_table() {
     bot.ask(&as_him("optin")).await;
     played(&bot, "1-a", "quillfeather").await;
     played(&bot, "1-b", "quillfeather-2").await;
-    let before = traces(&bot).await;
+    let before = traces(&bot.database).await;
     for table in [
         "audit",
         "deliveries",
@@ -257,9 +283,7 @@ async fn erase_leaves_no_trace_in_any_column_of_any_table() {
 
     erase(&bot).await.says("4 recorded messages of FACEIT and 2 matches");
     bot.settle().await;
-    let mut left = traces(&bot).await;
-    left.remove(IN_VOICE);
-    assert_eq!(left, BTreeSet::new());
+    assert_eq!(left(&bot.database).await, BTreeSet::new());
 
     // Everybody else is as before, and so is the log but for him.
     let mut conn = bot.database.connection().await;
@@ -298,9 +322,7 @@ async fn whom_staff_looked_up_is_in_his_export_and_goes_with_him() {
     let listed = exported(&bot.ask(&as_him("export")).await.seen)["audit_log"].to_string();
     assert_eq!(listed.matches("link.viewed").count(), 2, "{listed}");
     erase(&bot).await.says("Everything is deleted");
-    let mut left = traces(&bot).await;
-    left.remove(IN_VOICE);
-    assert_eq!(left, BTreeSet::new());
+    assert_eq!(left(&bot.database).await, BTreeSet::new());
     bot.finish().await;
 }
 
@@ -338,7 +360,7 @@ async fn in_a_running_match_only_faceit_goes_on_naming_him_and_only_until_its_en
     drop(conn);
     let game = game("1-a", "READY", &["quillfeather"], &["rex"]);
     bot.play(&game, "match_status_ready", 1).await;
-    assert!(tables(&traces(&bot).await).contains("match_members"));
+    assert!(tables(&traces(&bot.database).await).contains("match_members"));
     assert_eq!(bot.channels().len(), 2);
 
     erase(&bot).await.says("Everything is deleted");
@@ -346,7 +368,7 @@ async fn in_a_running_match_only_faceit_goes_on_naming_him_and_only_until_its_en
     bot.advance(Duration::from_secs(61)).await;
     let allowed = [IN_VOICE, ACCESS, FACTS].into_iter().chain(REPORT);
     let allowed: BTreeSet<String> = allowed.map(str::to_owned).collect();
-    let left = traces(&bot).await;
+    let left = traces(&bot.database).await;
     assert!(left.is_subset(&allowed), "{left:?}");
     assert!(
         bot.channels().iter().all(|(_, people)| people.len() < 2),
@@ -356,15 +378,15 @@ async fn in_a_running_match_only_faceit_goes_on_naming_him_and_only_until_its_en
 
     bot.play(&game.status("FINISHED"), "match_status_finished", 2).await;
     bot.advance(Duration::from_secs(3600)).await;
-    let mut ours = columns_with(&bot, &[&ID.to_string()]).await;
+    let mut ours = columns_with(&bot.database, &[&ID.to_string()]).await;
     ours.remove(IN_VOICE);
     assert_eq!(ours, BTreeSet::new());
-    assert!(!tables(&traces(&bot).await).contains("match_reports"));
+    assert!(!tables(&traces(&bot.database).await).contains("match_reports"));
     bot.finish().await;
 }
 
 #[tokio::test]
-async fn export_and_erase_look_through_large_tables_piece_by_piece() {
+async fn export_and_erase_look_through_large_tables_piece_by_piece_and_say_that_it_takes_longer() {
     let bot = bot().await;
     signed_up(&bot).await;
     let mut conn = bot.database.connection().await;
@@ -374,7 +396,7 @@ async fn export_and_erase_look_through_large_tables_piece_by_piece() {
         select now(), 'match_status_ready', 'e' || n, 'm' || n, 1, '{}',
             convert_to(format('{\"roster\": [{\"id\": \"%s\", \"nickname\": \"Quill\"}]}',
                 case when n % 10 = 1 then 'p-quillfeather' else 'p-other' end), 'UTF8')
-        from generate_series(1, 4101) as n",
+        from generate_series(1, 8101) as n",
     )
     .execute(&mut conn)
     .await
@@ -383,31 +405,36 @@ async fn export_and_erase_look_through_large_tables_piece_by_piece() {
         "insert into matches (match_id, status, facts, first_seen_at, closed_at, updated_at)
         select 'm' || n, 'FINISHED', jsonb_build_object('status', 'FINISHED', 'by', case when n % 10 = 1 then 'p-quillfeather' end),
             now(), now(), now()
-        from generate_series(1, 4101) as n",
+        from generate_series(1, 8101) as n",
     )
     .execute(&mut conn)
     .await
     .unwrap();
     let all = exported(&bot.ask(&as_him("export")).await.seen);
     let count = |all: &Value, what: &str| all[what].as_array().unwrap().len();
-    assert_eq!(count(&all, "deliveries_that_name_you"), 411);
-    assert_eq!(count(&all, "matches_that_name_you"), 411);
+    assert_eq!(count(&all, "deliveries_that_name_you"), 811);
+    assert_eq!(count(&all, "matches_that_name_you"), 811);
     assert_eq!(all["complete"], true);
     assert_eq!(all["admin_account"]["username"], "quillfeather_at_discord");
     assert_eq!(count(&all["admin_account"], "sessions"), 1);
     erase(&bot)
         .await
-        .says("411 recorded messages of FACEIT and 411 matches");
-    let mut left = traces(&bot).await;
-    left.remove(IN_VOICE);
-    assert_eq!(left, BTreeSet::new());
+        .says("811 recorded messages of FACEIT and 811 matches");
+    assert_eq!(left(&bot.database).await, BTreeSet::new());
     let others: i64 = sqlx::query_scalar(
         "select count(*) from deliveries where position('p-other' in convert_from(body, 'UTF8')) > 0",
     )
     .fetch_one(&mut conn)
     .await
     .unwrap();
-    assert_eq!(others, 3690);
+    assert_eq!(others, 7290);
+    let edits = bot.simulator.journal().into_iter();
+    let edits = edits.filter(|entry| entry.method == "PATCH" && entry.path.ends_with("/messages/@original"));
+    assert_eq!(
+        edits.count(),
+        4,
+        "the export, the question, that it goes on, and that it is done"
+    );
     drop(conn);
     bot.finish().await;
 }
@@ -438,16 +465,15 @@ async fn an_export_that_is_not_complete_says_so() {
 async fn whoever_only_signed_in_to_the_admin_part_is_erased_too() {
     let bot = bot().await;
     signed_up(&bot).await;
-    let himself = by(&bot, Actor::system());
+    let himself = By {
+        actor: Actor::system(),
+        guild: None,
+        at: bot.clock.now(),
+    };
     let mut tx = bot.app.sync.sources.pool.begin().await.unwrap();
     linking::unlink(&mut tx, id(), &himself).await.unwrap();
     tx.commit().await.unwrap();
     erase(&bot).await.says("Everything is deleted");
-    let left = || async {
-        let mut left = traces(&bot).await;
-        left.remove(IN_VOICE);
-        left
-    };
-    eventually("nothing is left", || async { left().await.is_empty() }).await;
+    assert_eq!(left(&bot.database).await, BTreeSet::new());
     bot.finish().await;
 }
