@@ -236,6 +236,7 @@ impl App {
             faceit: self.sync.sources.faceit.clone(),
             default_guild: config.guild.settings(),
             wake: self.wake.clone(),
+            proxies: config.proxies,
             examine: examine::for_a_guild(&self.sync),
             service: self.service(),
         };

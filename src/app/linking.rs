@@ -27,7 +27,7 @@ impl App {
         let sign_in = faceit_sign_in(linking)?;
         let https = linking.redirect.scheme() == "https";
         let (pool, clock, wake) = (pool.clone(), clock.clone(), self.wake.clone());
-        let linking = web::oauth::Linking::new(sign_in, pool, clock, wake, self.messenger(), https);
+        let linking = web::oauth::Linking::new(sign_in, pool, clock, wake, self.messenger(), https, config.proxies);
         Ok(Some(linking))
     }
 

@@ -127,7 +127,6 @@ pub(super) fn admin(args: &AdminArgs, problems: &mut Problems) -> Option<Option<
         user: window(problems, "RATE_LIMIT_USER", &args.rate_limit_user, "300/60")?,
         guild: window(problems, "RATE_LIMIT_GUILD", &args.rate_limit_guild, "600/60")?,
     };
-    let proxies = number(problems, "TRUSTED_PROXIES", &args.trusted_proxies, 0, 0, 10);
     let live_per_user = number(
         problems,
         "LIVE_CONNECTIONS_PER_USER",
@@ -146,7 +145,6 @@ pub(super) fn admin(args: &AdminArgs, problems: &mut Problems) -> Option<Option<
         frontends: frontends?,
         operators: operators?,
         windows,
-        proxies: proxies? as usize,
         live_per_user: live_per_user? as usize,
     }))
 }

@@ -52,6 +52,7 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
     );
     let linking = linking::linking(args.linking, problems);
     let admin = admin(&args.admin, problems);
+    let proxies = number(problems, "TRUSTED_PROXIES", &args.admin.trusted_proxies, 0, 0, 10);
     let listen = listen(&args.listen_addr, &args.port, problems);
     let workers = number(problems, "WORKERS", &args.workers, 64, 1, 256);
     let days = number(
@@ -74,6 +75,7 @@ pub(super) fn serve(args: ServeArgs, problems: &mut Problems) -> Option<Config> 
         public_key: public_key?,
         commands_guild: commands_guild?,
         admin: admin?,
+        proxies: proxies? as usize,
         workers: workers? as usize,
         delivery_retention: Duration::from_secs(days? * 24 * 3600),
         log_format: log_format?,

@@ -43,6 +43,8 @@ pub struct Config {
     pub commands_guild: Option<GuildId>,
     /// The admin part, when it is set up.
     pub admin: Option<web::auth::Settings>,
+    /// So many proxies in front of us add to `X-Forwarded-For`.
+    pub proxies: usize,
     /// Jobs run at the same time, 1 to 256.
     pub workers: usize,
     /// Stored deliveries are deleted after this long.

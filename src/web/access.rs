@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State, rejection::RawPathParamsRejection},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -14,6 +14,7 @@ use crate::{
     domain::ids::GuildId,
     web::{
         auth::{Admin, login::append_cookie, roles::Role, session::LIVES},
+        caller::forwarded,
         refused::Refused,
     },
 };
@@ -252,17 +253,5 @@ fn word(role: Role) -> &'static str {
 fn address(admin: &Admin, request: &Request) -> SocketAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
-    forwarded(request.headers(), admin.settings.proxies).map_or(peer, |ip| SocketAddr::new(ip, 0))
-}
-
-/// What stands further left than our own proxies wrote may be made up.
-fn forwarded(headers: &HeaderMap, proxies: usize) -> Option<std::net::IpAddr> {
-    let all: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    let at = all.len().checked_sub(proxies).filter(|_| proxies > 0)?;
-    all.get(at)?.trim().parse().ok()
+    forwarded(request.headers(), admin.proxies).map_or(peer, |ip| SocketAddr::new(ip, 0))
 }

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod api;
 pub mod auth;
+mod caller;
 mod error;
 pub mod extract;
 mod health;

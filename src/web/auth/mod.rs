@@ -56,8 +56,6 @@ pub struct Settings {
     /// Who may see deliveries and pause everything.
     pub operators: BTreeSet<UserId>,
     pub windows: Windows,
-    /// So many proxies in front of us add to `X-Forwarded-For`.
-    pub proxies: usize,
     /// Live connections of one person in one process, at most.
     pub live_per_user: usize,
 }
@@ -82,6 +80,8 @@ pub struct Parts {
     pub default_guild: Option<guild::Settings>,
     /// Wakes the queue; fire it after booking a job.
     pub wake: Arc<Notify>,
+    /// So many proxies in front of us add to `X-Forwarded-For`.
+    pub proxies: usize,
     /// Looks whether all is in place for a guild.
     pub examine: Examine,
     pub service: Service,
@@ -102,6 +102,7 @@ pub struct Admin {
     /// Wakes the queue; fire it after booking a job.
     pub wake: Arc<Notify>,
     pub service: Service,
+    pub(super) proxies: usize,
     /// Who is told at once what changes.
     pub live: Arc<Hub>,
     examine: Examine,
@@ -131,6 +132,7 @@ impl Admin {
             faceit,
             default_guild,
             wake,
+            proxies,
             examine,
             service,
         } = parts;
@@ -156,6 +158,7 @@ impl Admin {
             faceit,
             wake,
             service,
+            proxies,
             examine,
             examined: Cache::builder().max_capacity(CACHED).time_to_live(EXAMINED).build(),
             default_guild,

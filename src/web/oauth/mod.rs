@@ -16,7 +16,7 @@ use serde::Deserialize;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
-use self::limit::{PerAddress, caller};
+use self::limit::PerAddress;
 use crate::{
     clock::Clock,
     domain::ids::UserId,
@@ -30,6 +30,7 @@ use crate::{
     },
     web::{
         Web,
+        caller::caller,
         page::{guarded, page},
     },
 };
@@ -54,6 +55,8 @@ pub struct Linking {
     pub tell: Arc<dyn Fn(UserId, String) + Send + Sync>,
     /// Whether cookies may be sent over https only.
     pub https: bool,
+    /// So many proxies of ours add to `X-Forwarded-For`; 0: nobody has said.
+    pub proxies: usize,
     limit: PerAddress,
 }
 
@@ -65,6 +68,7 @@ impl Linking {
         wake: Arc<Notify>,
         tell: Arc<dyn Fn(UserId, String) + Send + Sync>,
         https: bool,
+        proxies: usize,
     ) -> Self {
         Self {
             sign_in,
@@ -73,6 +77,7 @@ impl Linking {
             wake,
             tell,
             https,
+            proxies,
             limit: PerAddress::new(BURST, EVERY),
         }
     }
@@ -117,7 +122,10 @@ async fn begin(
 ) -> Response {
     let begun = async {
         let linking = web.linking.as_ref().ok_or(Stop::NotSetUp)?;
-        linking.limit.check(caller(peer, &headers)).map_err(Stop::TooOften)?;
+        linking
+            .limit
+            .check(caller(peer, &headers, linking.proxies))
+            .map_err(Stop::TooOften)?;
         let begun = linking.sign_in.begin();
         let mut conn = linking.pool.acquire().await.map_err(away)?;
         let now = linking.clock.now();
@@ -154,7 +162,10 @@ async fn callback(
 ) -> Response {
     let linked = async {
         let linking = web.linking.as_ref().ok_or(Stop::NotSetUp)?;
-        linking.limit.check(caller(peer, &headers)).map_err(Stop::TooOften)?;
+        linking
+            .limit
+            .check(caller(peer, &headers, linking.proxies))
+            .map_err(Stop::TooOften)?;
         let Query(back) = back.map_err(|_| Stop::Incomplete)?;
         let token = jar.get(COOKIE).map(Cookie::value);
         finish(linking, back, token).await

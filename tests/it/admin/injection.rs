@@ -293,7 +293,7 @@ async fn a_flood_about_one_server_and_one_from_behind_a_proxy_are_held_back() {
         let admin = config.admin.as_mut().unwrap();
         admin.windows.guild = "5/60".parse().unwrap();
         admin.windows.auth = "20/60".parse().unwrap();
-        admin.proxies = 1;
+        config.proxies = 1;
     })
     .await;
     let (one, other) = (Browser::of(&bot, "nova").await, Browser::of(&bot, "rex").await);

@@ -544,6 +544,21 @@ async fn one_address_that_calls_too_often_is_slowed_down_and_others_are_not() {
 }
 
 #[tokio::test]
+async fn behind_several_proxies_everybody_has_his_own_count() {
+    let bot = Bot::start_as(world(), &[], |config| config.proxies = 2).await;
+    let mut browser = Browser::new(bot.app.address);
+    browser.from = Some("198.51.100.7, 203.0.113.1".to_owned());
+    let mut statuses = Vec::new();
+    for _ in 0..40 {
+        statuses.push(browser.get("/faceit/callback").await.status);
+    }
+    assert!(statuses.contains(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
+    browser.from = Some("198.51.100.8, 203.0.113.1".to_owned());
+    assert_eq!(browser.get("/faceit/callback").await.status, StatusCode::BAD_REQUEST);
+    bot.finish().await;
+}
+
+#[tokio::test]
 async fn without_the_settings_nobody_can_sign_in_and_half_of_them_are_refused() {
     use muster::config::{LinkingArgs, ServeArgs};
     let bot = bot().await;
