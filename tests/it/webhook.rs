@@ -467,6 +467,9 @@ async fn of_twenty_equal_deliveries_at_once_one_is_accepted() {
 async fn the_metrics_tell_deliveries_by_event_and_result() {
     let place = Place::new(&[]).await;
     let serving = place.serve().await;
+    // A gateway that connects later has running matches looked at once more.
+    place.gateway_ready(&serving).await;
+    place.rest().await;
     let game = a_match();
     place.faceit_says(&game);
     let ready = game.webhook("match_status_ready", 2);
