@@ -31,9 +31,9 @@ use crate::{
 };
 
 /// How far Discord's clock may be behind ours.
-const CLOCK_SKEW: time::Duration = time::Duration::seconds(60);
+pub(super) const CLOCK_SKEW: time::Duration = time::Duration::seconds(60);
 /// Milliseconds from 1970 to the start of Discord's snowflakes, 2015-01-01 (docs, "Snowflakes").
-const DISCORD_EPOCH_MS: i128 = 1_420_070_400_000;
+pub(super) const DISCORD_EPOCH_MS: i128 = 1_420_070_400_000;
 
 /// A private voice channel to be made.
 #[derive(Clone, Copy, Debug)]

@@ -6,21 +6,29 @@ use twilight_model::{
     channel::message::{Component, Embed},
     id::{
         Id,
-        marker::{ChannelMarker, MessageMarker},
+        marker::{ChannelMarker, MessageMarker, UserMarker},
     },
 };
 
 use crate::{
     discord::{
         answer::Answer,
+        channels::{CLOCK_SKEW, DISCORD_EPOCH_MS},
         client::{Client, built},
         error::Error,
         line::Class,
         refusal::Doing,
         send::Route,
     },
-    domain::ids::{ChannelId, UserId},
+    domain::{
+        Timestamp,
+        ids::{ChannelId, UserId},
+    },
 };
+
+/// As many messages as Discord lists at once, and as many lists as are read: a channel in which more was written is not searched to its end.
+const PAGE: u16 = 100;
+const PAGES: usize = 20;
 
 /// What a message says; nobody is pinged by it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +64,72 @@ struct PostedMessage {
     id: Id<MessageMarker>,
 }
 
+#[derive(Deserialize)]
+struct Author {
+    id: Id<UserMarker>,
+}
+
+/// A message as it can be read in a channel. What others wrote has no content for us.
+#[derive(Deserialize)]
+struct Listed {
+    id: Id<MessageMarker>,
+    author: Author,
+    #[serde(default)]
+    content: String,
+}
+
+/// A message of the bot's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub id: Id<MessageMarker>,
+    pub content: String,
+}
+
 impl Client {
+    /// The newest message that the bot itself has written in a channel since then, and that fits. Where it may not read what was written before
+    /// (Read Message History), Discord lists nothing. What keeps it from looking is no message: Gone, or Refused.
+    pub async fn find_own_message(
+        &self,
+        channel: ChannelId,
+        since: Timestamp,
+        fits: impl Fn(&str) -> bool,
+    ) -> Result<Result<Option<Found>, Posted>, Error> {
+        let bot = self.current_user().await?;
+        let mut newest = None;
+        let mut after = Some(first_id_at(since - CLOCK_SKEW));
+        for _ in 0..PAGES {
+            let Some(from) = after else { break };
+            let listed = match self.messages_after(channel, from).await? {
+                Ok(listed) => listed,
+                Err(refused) => return Ok(Err(refused)),
+            };
+            let full = listed.len() >= usize::from(PAGE);
+            after = listed.iter().map(|message| message.id).max().filter(|_| full);
+            let ours = |message: &Listed| message.author.id.get() == bot.get() && fits(&message.content);
+            let found = listed.into_iter().filter(ours).max_by_key(|message| message.id);
+            newest = found.or(newest);
+        }
+        Ok(Ok(newest.map(|Listed { id, content, .. }| Found { id, content })))
+    }
+
+    /// The next messages after one, in no order.
+    async fn messages_after(
+        &self,
+        channel: ChannelId,
+        after: Id<MessageMarker>,
+    ) -> Result<Result<Vec<Listed>, Posted>, Error> {
+        let builder = self.build();
+        let request = builder
+            .channel_messages(Id::new(channel.get()))
+            .after(after)
+            .limit(PAGE);
+        let route = Route::new(Class::Message, "GET /channels/{channel}/messages", channel.get());
+        Ok(match self.call(route, &built(request)?).await? {
+            Answer::Ok(body) => Ok(body.parse::<Option<Vec<Listed>>>()?.unwrap_or_default()),
+            Answer::Refused(refusal) => Err(refused(&refusal, channel)?),
+        })
+    }
+
     /// The channel for messages to one person; None when he takes none. Discord punishes opening many at once.
     pub async fn direct_channel(&self, user: UserId) -> Result<Option<ChannelId>, Error> {
         let request = built(self.build().create_private_channel(Id::new(user.get())))?;
@@ -152,6 +225,13 @@ fn once(request: &Request, channel: ChannelId, nonce: &str) -> Result<Request, t
         channel_id: channel.get(),
     };
     Request::builder(&route).json(&body).build()
+}
+
+/// The smallest id that a message of that time can have.
+fn first_id_at(at: Timestamp) -> Id<MessageMarker> {
+    let ms = at.unix_timestamp_nanos() / 1_000_000 - DISCORD_EPOCH_MS;
+    let id = u64::try_from(ms).unwrap_or(0) << 22;
+    Id::new(id.max(1))
 }
 
 fn refused(refusal: &crate::discord::refusal::Refusal, channel: ChannelId) -> Result<Posted, Error> {

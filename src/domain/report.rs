@@ -17,6 +17,9 @@ use crate::domain::{
 const LONGEST: usize = 2_000;
 /// A message is not changed more often than this: people come in one after the other, and every change is a call.
 const CHANGE_AT_MOST_EVERY: Duration = Duration::from_secs(10);
+/// A post that is tried again after no longer than this is no second message: Discord knows its nonce for "a few minutes" (API reference, *Create
+/// Message*, `enforce_nonce`), and a post may wait for its turn for one of them.
+const NONCE_HOLDS: Duration = Duration::from_secs(60);
 /// How long a refused message rests: a person has to change something first.
 const TRY_REFUSED_AGAIN: Duration = Duration::from_secs(600);
 
@@ -61,9 +64,15 @@ pub struct Message {
 /// What to do about the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Without a text there is nothing to say: it is posted again because it may be there, and is then deleted.
     Post {
         channel: ChannelId,
-        text: String,
+        text: Option<String>,
+    },
+    /// Look whether it was posted since then; Discord has forgotten the nonce.
+    Look {
+        channel: ChannelId,
+        since: Timestamp,
     },
     Edit {
         channel: ChannelId,
@@ -144,17 +153,28 @@ impl Report {
         }
     }
 
+    /// Discord refused to let it be posted or looked for. A post that may be there is not forgotten, unless nobody wants it any more.
+    pub fn refused(&mut self, channel: ChannelId, why: String, now: Timestamp) {
+        let still = |(wanted, _): &(ChannelId, String)| *wanted == channel && !self.over && !self.dismissed;
+        if !self.wanted.as_ref().is_some_and(still) {
+            self.posting = None;
+        }
+        self.blocked = Some((why, now));
+    }
+
     fn without_message(&self, now: Timestamp) -> Step {
         let wanted = self.wanted.as_ref().filter(|_| !self.dismissed);
-        // It may be there, and is found by posting it again under the same nonce.
-        let begun = self.posting.map(|(_, channel)| channel);
-        let channel = match (begun, wanted) {
-            (Some(channel), _) => channel,
+        let channel = match (self.posting, wanted) {
+            (Some((since, channel)), _) if now >= since + NONCE_HOLDS => {
+                return self.rested(None, now).unwrap_or(Step::Look { channel, since });
+            }
+            // It may be there, and is found by posting it again under the same nonce.
+            (Some((_, channel)), _) => channel,
             (None, Some((channel, _))) if !self.over => *channel,
             (None, _) if self.dismissed && !self.over => return Step::Done,
             (None, _) => return Step::Forget,
         };
-        let text = wanted.map_or("It is over.", |(_, text)| text).to_owned();
+        let text = wanted.map(|(_, text)| text.clone());
         self.rested(None, now).unwrap_or(Step::Post { channel, text })
     }
 
@@ -163,6 +183,21 @@ impl Report {
         let refused = self.blocked.as_ref().map(|(_, at)| *at + TRY_REFUSED_AGAIN);
         refused.max(changed).filter(|until| now < *until).map(Step::Rest)
     }
+}
+
+/// The report of a match that has nothing to say any more.
+pub fn ended(id: &MatchId) -> String {
+    format!("[room](<https://www.faceit.com/en/cs2{}\nIt is over.", room(id))
+}
+
+/// Whether a message of ours is the report of this match.
+pub fn is_about(said: &str, id: &MatchId) -> bool {
+    said.contains(&room(id))
+}
+
+/// In every report, and in no other match's: ids hold no `>`.
+fn room(id: &MatchId) -> String {
+    format!("/room/{id}>)")
 }
 
 fn title(id: &MatchId, facts: &MatchFacts) -> String {
@@ -177,7 +212,7 @@ fn title(id: &MatchId, facts: &MatchFacts) -> String {
     } else {
         "cs2"
     };
-    format!("**{sides}** · [room](<https://www.faceit.com/en/{game}/room/{id}>)")
+    format!("**{sides}** · [room](<https://www.faceit.com/en/{game}{}", room(id))
 }
 
 fn text(id: &MatchId, facts: &MatchFacts, notes: &[Note]) -> String {
@@ -359,7 +394,7 @@ mod tests {
             report.next(at(0)),
             Step::Post {
                 channel: room,
-                text: text("one")
+                text: Some(text("one"))
             }
         );
         report.message = says(ROOM, "one");
@@ -400,6 +435,31 @@ mod tests {
         report.over = true;
         report.posting = Some((at(0), channel(ROOM)));
         assert!(matches!(report.next(at(1)), Step::Post { channel: room, .. } if room == channel(ROOM)));
+    }
+
+    #[test]
+    fn when_discord_has_forgotten_the_nonce_it_is_looked_for_and_not_posted_blindly() {
+        let mut report = report(Some((OTHER, "one")));
+        let (room, since) = (channel(ROOM), at(0));
+        report.posting = Some((since, room));
+        assert!(matches!(report.next(at(59)), Step::Post { channel, .. } if channel == room));
+        let look = Step::Look { channel: room, since };
+        assert_eq!(report.next(at(60)), look);
+        report.wanted = Some((room, "one".to_owned()));
+        report.refused(room, "no permission".to_owned(), at(61));
+        assert_eq!(report.next(at(62)), Step::Rest(at(661)));
+        assert_eq!(report.next(at(661)), look, "it may still be there");
+        report.over = true;
+        report.refused(room, "no permission".to_owned(), at(662));
+        assert_eq!(report.next(at(663)), Step::Forget, "nobody looks for it for ever");
+    }
+
+    #[test]
+    fn every_report_is_known_by_the_room_of_its_match() {
+        let others = MatchId::new("1-abcd");
+        for text in [text(&id(), &facts(), &[]), ended(&id())] {
+            assert!(is_about(&text, &id()) && !is_about(&text, &others), "{text}");
+        }
     }
 
     #[test]

@@ -46,6 +46,17 @@ impl Simulator {
         self.shared.lock().discord.talk.posts()
     }
 
+    /// Somebody writes into a channel.
+    pub fn write_as(&self, user: &str, channel: &str, content: &str) -> Result<(), ControlError> {
+        let id = |text: &str| text.parse().map_err(ControlError::Malformed);
+        let place = (id(user)?, id(channel)?);
+        let mut state = self.shared.lock();
+        let now = state.clock.now();
+        let discord = &mut state.discord;
+        discord.talk.say(&mut discord.world, place, content, now);
+        Ok(())
+    }
+
     /// Somebody who may deletes a message.
     pub fn delete_post(&self, id: &str) -> Result<(), ControlError> {
         let id = id.parse().map_err(ControlError::Malformed)?;

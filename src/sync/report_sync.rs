@@ -16,7 +16,7 @@ use crate::{
         desired::LOOK_AGAIN,
         ids::{ChannelId, GuildId, MatchId},
         job::Claim,
-        report::{Message, Report, Step},
+        report::{Message, Report, Step, ended, is_about},
     },
     store::{
         self,
@@ -71,7 +71,11 @@ impl Sync {
                     tx.commit().await.map_err(store::Error::from)?;
                     return Ok(None);
                 }
-                Step::Post { channel, text } => run.post(&mut report, channel, text).await?,
+                Step::Post { channel, text } => {
+                    let text = text.unwrap_or_else(|| ended(id));
+                    run.post(&mut report, channel, text).await?;
+                }
+                Step::Look { channel, since } => run.look(&mut report.report, channel, since).await?,
                 Step::Edit { channel, message, text } => {
                     run.edit(&mut report.report, channel, message, text).await?;
                 }
@@ -126,7 +130,7 @@ impl Run<'_> {
     }
 
     /// Written down before, so that a post whose answer is lost is no second message: Discord gives the same one for the same nonce, for some
-    /// minutes.
+    /// minutes; after them it is looked for.
     async fn post(&self, stored: &mut StoredReport, channel: ChannelId, text: String) -> Result<(), Cut> {
         let nonce = format!("muster-{}", stored.number);
         let report = &mut stored.report;
@@ -151,10 +155,10 @@ impl Run<'_> {
             }
             Ok(posted) => posted,
         };
-        report.posting = None;
         match posted {
             Posted::Yes(id) => {
                 info!(match_id = %self.id, %channel, "the report is posted");
+                report.posting = None;
                 report.message = Some(Message {
                     channel,
                     id: id.get(),
@@ -164,7 +168,36 @@ impl Run<'_> {
                 });
                 report.blocked = None;
             }
-            refused => self.block(report, channel, refused),
+            refused => {
+                if before.is_none() {
+                    report.posting = None;
+                }
+                self.block(report, channel, refused);
+            }
+        }
+        self.save(report).await
+    }
+
+    /// Takes the message over if it was posted after all; else it is posted anew, in the next step.
+    async fn look(&self, report: &mut Report, channel: ChannelId, since: Timestamp) -> Result<(), Cut> {
+        let found = async |discord: &Client| {
+            let found = discord.find_own_message(channel, since, |said| is_about(said, self.id));
+            found.await
+        };
+        match self.call(found).await.map_err(|error| self.cut(error))? {
+            Ok(Some(found)) => {
+                info!(match_id = %self.id, %channel, "the report was posted after all");
+                report.posting = None;
+                report.blocked = None;
+                report.message = Some(Message {
+                    channel,
+                    id: found.id.get(),
+                    said: found.content,
+                    said_at: self.sync.sources.clock.now(),
+                });
+            }
+            Ok(None) => report.posting = None,
+            Err(refused) => self.block(report, channel, refused),
         }
         self.save(report).await
     }
@@ -214,7 +247,7 @@ impl Run<'_> {
     }
 
     /// Discord's limits are used for moves first.
-    async fn call(&self, work: impl AsyncFnOnce(&Client) -> Result<Posted, Error>) -> Result<Posted, Error> {
+    async fn call<T>(&self, work: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Result<T, Error> {
         let discord = self.sync.discord.with_priority(Priority::default());
         let discord = discord.with_recall(self.recall.clone());
         let pool = &self.sync.sources.pool;
@@ -223,6 +256,10 @@ impl Run<'_> {
     }
 
     fn block(&self, report: &mut Report, channel: ChannelId, refused: Posted) {
+        if refused == Posted::Gone {
+            // With all that was in it.
+            report.posting = None;
+        }
         let why = match refused {
             Posted::Refused(why) => why,
             Posted::Yes(_) | Posted::Gone | Posted::Closed => format!(
@@ -232,7 +269,7 @@ impl Run<'_> {
         if report.blocked.as_ref().is_none_or(|(before, _)| *before != why) {
             warn!(match_id = %self.id, %channel, "the report can't be written: {why}");
         }
-        report.blocked = Some((why, self.sync.sources.clock.now()));
+        report.refused(channel, why, self.sync.sources.clock.now());
     }
 
     fn cut(&self, error: Error) -> Cut {

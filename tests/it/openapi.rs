@@ -483,6 +483,8 @@ async fn the_rest_of_the_simulator() -> Vec<Exchange> {
     let (_, posted) = call(Method::POST, messages.clone(), Some(json!({ "content": "x" }))).await;
     get(&format!("{messages}/{}", posted["id"].as_str().unwrap())).await;
     get(&format!("{messages}/4040")).await;
+    get(&format!("{messages}?after=1&limit=100")).await;
+    get(&format!("{messages}?limit=101")).await;
 
     let commands = json!([{ "name": "export", "description": "Everything", "type": 1 }]);
     let path = "/applications/900000000000000001/commands".to_owned();

@@ -11,15 +11,17 @@ use serde_json::{Value, json};
 
 use crate::support::{
     bodies::{Match, game},
-    bot::{BAR, Bot, LOBBY, world},
+    bot::{BAR, BOT, Bot, LOBBY, world},
     database::eventually,
 };
 
 const ID: &str = "1-5eed0000-0007";
 const REPORTS: &str = "1013";
 const OTHER: &str = "1014";
-/// View Channel, Send Messages.
-const WRITE: &str = "3072";
+/// View Channel, Send Messages, Read Message History.
+const WRITE: &str = "68608";
+/// Longer than Discord knows a nonce.
+const LONG: Duration = Duration::from_secs(400);
 /// Longer than a message rests between two changes.
 const SOON: Duration = Duration::from_secs(15);
 
@@ -30,7 +32,7 @@ fn a_match() -> Match {
 /// The usual world with two text channels that the bot may write into.
 fn with_text() -> Value {
     let mut world = world();
-    let may = json!([{ "id": crate::support::bot::BOT, "type": 1, "allow": WRITE, "deny": "0" }]);
+    let may = json!([{ "id": BOT, "type": 1, "allow": WRITE, "deny": "0" }]);
     world["guilds"][0]["text_channels"] = json!([
         { "id": REPORTS, "name": "staff", "permission_overwrites": may },
         { "id": OTHER, "name": "others", "permission_overwrites": may },
@@ -153,6 +155,93 @@ async fn a_post_whose_answer_is_lost_is_no_second_message() {
         .filter(|call| call.starts_with("POST") && call.contains("/channels/1013/messages "))
         .count();
     assert_eq!(posts, 2, "{:?}", bot.calls());
+    over(&bot).await;
+    assert_eq!(said(&bot, REPORTS).len(), 0);
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_is_lost_is_no_second_message_even_when_discord_stays_away_for_long() {
+    let bot = start(&["nova", "rex", "ada", "bo"]).await;
+    bot.disconnect("rex");
+    lose_an_answer(&bot);
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    let lost = &said(&bot, REPORTS)[0];
+    // More than is listed at once, and what somebody copies is none of ours.
+    let copy = format!("Look, <@{BOT}>: {}", lost.content);
+    for n in 0..120 {
+        bot.simulator
+            .write_as("2001", REPORTS, if n == 60 { &copy } else { "gg" })
+            .unwrap();
+    }
+    bot.advance(LONG).await;
+    bot.connect("rex", LOBBY);
+    bot.settle().await;
+    bot.advance(SOON).await;
+    let ours: Vec<_> = said(&bot, REPORTS)
+        .into_iter()
+        .filter(|post| post.author.to_string() == BOT)
+        .collect();
+    let [post] = &ours[..] else { panic!("{ours:?}") };
+    assert_eq!(post.id, lost.id);
+    assert!(
+        post.content.ends_with("Everybody is in his channel."),
+        "{}",
+        post.content
+    );
+    over(&bot).await;
+    assert!(said(&bot, REPORTS).iter().all(|post| post.author.to_string() != BOT));
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_post_that_never_came_about_is_made_up_for_and_what_others_wrote_is_not_taken_for_it() {
+    let bot = start(&["nova"]).await;
+    let cut = Fault {
+        method: Some("POST".to_owned()),
+        path: "/channels/1013/messages".to_owned(),
+        drop: Some(Cut::Before),
+        ..Fault::default()
+    };
+    bot.simulator.fault(cut).unwrap();
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    let copy = format!("<@{BOT}> https://www.faceit.com/en/cs2/room/{ID}>)");
+    bot.simulator.write_as("2001", REPORTS, &copy).unwrap();
+    bot.advance(LONG).await;
+    let posts = said(&bot, REPORTS);
+    assert_eq!(posts.len(), 2, "{posts:?}");
+    over(&bot).await;
+    let posts = said(&bot, REPORTS);
+    assert_eq!((posts.len(), &posts[0].content), (1, &copy), "his stays");
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn where_it_may_not_read_what_was_before_it_is_posted_anyway() {
+    let mut world = with_text();
+    world["guilds"][0]["text_channels"][0]["permission_overwrites"][0]["allow"] = json!("3072");
+    let bot = start_in(world, &["nova"]).await;
+    lose_an_answer(&bot);
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    bot.advance(LONG).await;
+    assert_eq!(said(&bot, REPORTS).len(), 2);
+    over(&bot).await;
+    assert_eq!(said(&bot, REPORTS).len(), 1, "it knows of one");
+    bot.finish().await;
+}
+
+#[tokio::test]
+async fn a_post_whose_answer_was_lost_is_looked_for_again_when_the_channel_comes_into_sight() {
+    let bot = start(&["nova"]).await;
+    lose_an_answer(&bot);
+    bot.play(&a_match(), "match_status_ready", 1).await;
+    let hidden = json!([{ "id": BOT, "type": 1, "allow": "0", "deny": "1024" }]);
+    bot.simulator.set_overwrites(REPORTS, &hidden).unwrap();
+    bot.advance(LONG).await;
+    let may = json!([{ "id": BOT, "type": 1, "allow": WRITE, "deny": "0" }]);
+    bot.simulator.set_overwrites(REPORTS, &may).unwrap();
+    bot.advance(LONG * 2).await;
+    assert_eq!(said(&bot, REPORTS).len(), 1);
     over(&bot).await;
     assert_eq!(said(&bot, REPORTS).len(), 0);
     bot.finish().await;

@@ -21,6 +21,7 @@ impl Bits {
     pub const MANAGE_CHANNELS: Self = Self(1 << 4);
     pub const VIEW_CHANNEL: Self = Self(1 << 10);
     pub const SEND_MESSAGES: Self = Self(1 << 11);
+    pub const READ_MESSAGE_HISTORY: Self = Self(1 << 16);
     pub const CONNECT: Self = Self(1 << 20);
     pub const MUTE_MEMBERS: Self = Self(1 << 22);
     pub const DEAFEN_MEMBERS: Self = Self(1 << 23);

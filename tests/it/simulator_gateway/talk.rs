@@ -427,6 +427,57 @@ async fn a_message_needs_the_permission_and_is_changed_by_who_wrote_it() {
 }
 
 #[tokio::test]
+async fn messages_are_listed_the_newest_first_and_only_to_who_may_read_what_was_before() {
+    let talking = Talking::start().await;
+    let path = "/channels/1012/messages";
+    let mut ids = Vec::new();
+    for said in ["one", "two", "three"] {
+        let (_, posted) = talking.call(Method::POST, path, Some(json!({ "content": said }))).await;
+        ids.push(posted["id"].as_str().unwrap().to_owned());
+    }
+    let list = async |query: String| {
+        let (status, body) = talking.call(Method::GET, &format!("{path}?{query}"), None).await;
+        assert_eq!(status, 200, "{body}");
+        let said = body
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["content"].clone());
+        said.collect::<Value>()
+    };
+    assert_eq!(list(String::new()).await, json!(["three", "two", "one"]));
+    assert_eq!(list(format!("after={}", ids[0])).await, json!(["three", "two"]));
+    assert_eq!(
+        list("after=1&limit=2".to_owned()).await,
+        json!(["two", "one"]),
+        "the next ones"
+    );
+    assert_eq!(list(format!("before={}&limit=1", ids[2])).await, json!(["two"]));
+    for query in ["limit=0", "limit=101", "after=x"] {
+        let (status, body) = talking.call(Method::GET, &format!("{path}?{query}"), None).await;
+        assert_eq!((status, &body["code"]), (400, &json!(50035)), "{query}");
+    }
+    talking.simulator.write_as("2001", "1012", "four").unwrap();
+    talking
+        .simulator
+        .write_as("2001", "1012", &format!("five <@{BOT}>"))
+        .unwrap();
+    let others = list(format!("after={}", ids[2])).await;
+    assert_eq!(others, json!([format!("five <@{BOT}>"), ""]), "only to whom they speak");
+    talking
+        .simulator
+        .set_bot_permissions(GUILD, MAY_WRITE & !(1 << 16))
+        .unwrap();
+    assert_eq!(list(String::new()).await, json!([]), "without READ_MESSAGE_HISTORY");
+    talking
+        .simulator
+        .set_overwrites("1012", &json!([{ "id": GUILD, "type": 0, "deny": "1024" }]))
+        .unwrap();
+    let (status, body) = talking.call(Method::GET, path, None).await;
+    assert_eq!((status, &body["code"]), (403, &json!(50001)), "without VIEW_CHANNEL");
+}
+
+#[tokio::test]
 async fn answers_to_people_are_not_bound_to_the_second_but_each_has_its_bucket() {
     let talking = Talking::with(json!({ "limits": { "follow_up": { "limit": 2, "per_ms": 600_000 } } })).await;
     let limits = Limits {

@@ -111,6 +111,54 @@ impl Talk {
         Ok(answer)
     }
 
+    /// The newest first. Without READ_MESSAGE_HISTORY there are none; of those "after" a message, the oldest (API reference, *Get Channel
+    /// Messages*).
+    pub(super) fn list_messages(
+        &mut self,
+        world: &Discord,
+        call: &Call,
+        channel: Snowflake,
+    ) -> Result<Answer, Refusal> {
+        let in_guild = self.place(world, channel, Bits::VIEW_CHANNEL)?.is_none();
+        let limit = match call.query("limit").map(|text| text.parse::<usize>()) {
+            None => 50,
+            Some(Ok(limit @ 1..=100)) => limit,
+            Some(Ok(0) | Err(_)) => {
+                let why = "int value should be greater than or equal to 1.";
+                return Err(Refusal::field("limit", "NUMBER_TYPE_MIN", why));
+            }
+            Some(Ok(_)) => {
+                let why = "int value should be less than or equal to 100.";
+                return Err(Refusal::field("limit", "NUMBER_TYPE_MAX", why));
+            }
+        };
+        let bound = |name: &str| {
+            let Some(text) = call.query(name) else { return Ok(None) };
+            let wrong = format!("Value \"{text}\" is not snowflake.");
+            let id = text.parse::<u64>().map(Snowflake);
+            id.map(Some)
+                .map_err(|_| Refusal::field(name, "NUMBER_TYPE_COERCE", &wrong))
+        };
+        let (after, before) = (bound("after")?, bound("before")?);
+        if call.query("around").is_some() || (after.is_some() && before.is_some()) {
+            return Err(Refusal::not_modelled("messages around one, or between two"));
+        }
+        if in_guild && world.channel_for(channel, Bits::READ_MESSAGE_HISTORY).is_err() {
+            return Ok(Answer::json(StatusCode::OK, &json!([])));
+        }
+        let fits = |post: &&Post| {
+            let beyond = after.is_none_or(|after| post.id > after) && before.is_none_or(|before| post.id < before);
+            post.channel_id == channel && !post.deleted && beyond
+        };
+        let mut found: Vec<&Post> = self.posts.iter().filter(fits).collect();
+        if after.is_none() {
+            found.drain(..found.len().saturating_sub(limit));
+        }
+        found.truncate(limit);
+        let shown = found.into_iter().rev().map(|post| read(post, world));
+        Ok(Answer::json(StatusCode::OK, &shown.collect::<Value>()))
+    }
+
     pub(super) fn show_message(
         &mut self,
         world: &Discord,
@@ -118,7 +166,7 @@ impl Talk {
         id: Snowflake,
     ) -> Result<Answer, Refusal> {
         let post = self.find(world, channel, id)?;
-        Ok(Answer::json(StatusCode::OK, &message(post, world)))
+        Ok(Answer::json(StatusCode::OK, &read(post, world)))
     }
 
     pub(super) fn edit(
@@ -186,9 +234,28 @@ impl Post {
 pub(super) fn message(post: &Post, world: &Discord) -> Value {
     let edited = (post.edits > 0).then_some(shapes::JOINED_AT);
     let said = json!({ "content": post.content, "embeds": post.embeds, "components": post.components });
-    let author = world.bots().find(|bot| bot.id == post.author).unwrap_or(&world.bot);
-    let mut body = written(author, post.id, &said, edited);
+    let author = world.bots().find(|bot| bot.id == post.author);
+    let mut body = written(author.unwrap_or(&world.bot), post.id, &said, edited);
+    if author.is_none() {
+        body["author"] = world.show_user(post.author).unwrap_or_default();
+    }
     body["channel_id"] = json!(post.channel_id);
+    body
+}
+
+/// As the asking bot may read it: what others wrote has content for those whom it mentions, or who hold the privileged intent, which no bot holds
+/// here (Discord docs, Gateway, *Message Content Intent*).
+fn read(post: &Post, world: &Discord) -> Value {
+    let mut body = message(post, world);
+    let caller = world.bots().find(|bot| bot.id == world.caller);
+    let mentioned = caller.filter(|bot| post.content.contains(&format!("<@{}>", bot.id)));
+    if let Some(bot) = mentioned {
+        body["mentions"] = json!([shapes::bot_user(bot)]);
+    } else if post.author != world.caller && post.to.is_none() {
+        for (name, nothing) in [("content", json!("")), ("embeds", json!([])), ("components", json!([]))] {
+            body[name] = nothing;
+        }
+    }
     body
 }
 

@@ -49,7 +49,7 @@ pub(in crate::simulator) struct Talk {
 pub struct Post {
     pub id: Snowflake,
     pub channel_id: Snowflake,
-    /// The bot that wrote it.
+    /// The bot or the person who wrote it.
     pub author: Snowflake,
     /// Whom it was for, when it is a direct message.
     pub to: Option<Snowflake>,
@@ -90,6 +90,31 @@ impl Talk {
         self.posts.clone()
     }
 
+    /// Somebody writes into a channel.
+    pub(in crate::simulator) fn say(
+        &mut self,
+        world: &mut Discord,
+        (author, channel_id): (Snowflake, Snowflake),
+        content: &str,
+        now: Duration,
+    ) {
+        let post = Post {
+            id: world.mint.mint(now),
+            channel_id,
+            author,
+            to: None,
+            content: content.to_owned(),
+            embeds: Value::Null,
+            components: Value::Null,
+            allowed_mentions: Value::Null,
+            edits: 0,
+            deleted: false,
+            nonce: None,
+            at: now,
+        };
+        self.posts.push(post);
+    }
+
     pub(in crate::simulator) fn delete_post(&mut self, id: Snowflake) {
         let posts = self.posts.iter_mut().filter(|post| post.id == id);
         posts.for_each(|post| post.deleted = true);
@@ -106,6 +131,7 @@ impl Talk {
         match saying {
             Saying::OpenDirect => self.open_direct(world, call, now),
             Saying::Post(channel) => self.post(world, call, channel, now),
+            Saying::Messages(channel) => self.list_messages(world, call, channel),
             Saying::Message(channel, id) => self.show_message(world, channel, id),
             Saying::EditMessage(channel, id) => self.edit(world, call, channel, id),
             Saying::DeleteMessage(channel, id) => self.delete(world, channel, id),

@@ -20,6 +20,7 @@ pub(in crate::simulator::discord) struct Webhook<'a> {
 pub(in crate::simulator::discord) enum Saying<'a> {
     OpenDirect,
     Post(Snowflake),
+    Messages(Snowflake),
     Message(Snowflake, Snowflake),
     EditMessage(Snowflake, Snowflake),
     DeleteMessage(Snowflake, Snowflake),
@@ -55,6 +56,7 @@ impl<'a> Saying<'a> {
         Ok(Some(match (method, segments) {
             ("POST", ["users", "@me", "channels"]) => Self::OpenDirect,
             ("POST", ["channels", c, "messages"]) => Self::Post(channel(c)?),
+            ("GET", ["channels", c, "messages"]) => Self::Messages(channel(c)?),
             ("GET", ["channels", c, "messages", m]) => Self::Message(channel(c)?, message(m)?),
             ("PATCH", ["channels", c, "messages", m]) => Self::EditMessage(channel(c)?, message(m)?),
             ("DELETE", ["channels", c, "messages", m]) => Self::DeleteMessage(channel(c)?, message(m)?),
@@ -75,6 +77,7 @@ impl<'a> Saying<'a> {
         match self {
             Self::OpenDirect => "POST /users/@me/channels",
             Self::Post(_) => "POST /channels/{channel_id}/messages",
+            Self::Messages(_) => "GET /channels/{channel_id}/messages",
             Self::Message(..) => "GET /channels/{channel_id}/messages/{message_id}",
             Self::EditMessage(..) => "PATCH /channels/{channel_id}/messages/{message_id}",
             Self::DeleteMessage(..) => "DELETE /channels/{channel_id}/messages/{message_id}",
@@ -95,6 +98,7 @@ impl<'a> Saying<'a> {
         match self {
             Self::OpenDirect | Self::Commands(_, None) | Self::SetCommands(_, None) => None,
             Self::Post(id)
+            | Self::Messages(id)
             | Self::Message(id, _)
             | Self::EditMessage(id, _)
             | Self::DeleteMessage(id, _)
