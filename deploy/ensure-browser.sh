@@ -5,11 +5,7 @@
 #   MUSTER_WITHOUT_BROWSER=1  leave the browser tests out: they say so, and pass
 set -eu
 
-say() { printf 'ensure-browser: %s\n' "$*" >&2; }
-fail() {
-    say "$*"
-    exit 1
-}
+. "$(dirname "$0")/ensure.sh"
 
 missing() {
     command -v chromedriver >/dev/null 2>&1 || return 0
@@ -18,21 +14,6 @@ missing() {
     done
     # macOS keeps it elsewhere, where its driver finds it.
     [ ! -d "/Applications/Google Chrome.app" ]
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1; then
-        sudo "$@"
-    else
-        fail "not root, and no sudo: run as root: $*"
-    fi
-}
-
-apt() {
-    # noninteractive: no question may hold up a run that nobody watches.
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@" >&2
 }
 
 [ "${MUSTER_WITHOUT_BROWSER:-}" != 1 ] || exit 0

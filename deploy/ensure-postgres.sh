@@ -9,11 +9,7 @@ set -eu
 
 root=${MUSTER_POSTGRES_ROOT:-/usr/lib/postgresql}
 
-say() { printf 'ensure-postgres: %s\n' "$*" >&2; }
-fail() {
-    say "$*"
-    exit 1
-}
+. "$(dirname "$0")/ensure.sh"
 
 has_server() { [ -x "$1/initdb" ] && [ -x "$1/pg_ctl" ] && [ -x "$1/postgres" ]; }
 
@@ -37,21 +33,6 @@ find_server() {
 }
 
 has_compiler() { command -v cc >/dev/null 2>&1; }
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1; then
-        sudo "$@"
-    else
-        fail "not root, and no sudo: run as root: $*"
-    fi
-}
-
-apt() {
-    # noninteractive: no question may hold up a run that nobody watches.
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@" >&2
-}
 
 # Debian's package creates and starts a cluster on port 5432 as it is installed. We did not ask for one, so it is told not
 # to, by one line in its settings, which is taken out again.

@@ -1,17 +1,15 @@
 //! As many requests as are answered: a thread and a connection each, blocking, the next request as soon as the last one is answered.
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
 
+use super::bare_http::Connection;
 use crate::support::stats::Spread;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a load came to.
 pub struct Load {
@@ -45,46 +43,15 @@ pub fn get(service: SocketAddr, path: &str, token: &str, connections: usize, len
 }
 
 fn one(service: SocketAddr, request: &[u8], start: Instant, length: Duration) -> anyhow::Result<Vec<Duration>> {
-    let mut stream = TcpStream::connect(service)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let (mut took, mut answer) = (Vec::new(), vec![0; 256 * 1024]);
+    let mut connection = Connection::open(service, 256 * 1024)?;
+    let mut took = Vec::new();
     while start.elapsed() < length {
         let sent = Instant::now();
-        stream.write_all(request)?;
-        let mut filled = 0;
-        let status = loop {
-            let read = stream.read(&mut answer[filled..]).context("no answer")?;
-            if read == 0 {
-                bail!("the service closed the connection, or its answer is longer than expected");
-            }
-            filled += read;
-            if let Some(status) = complete(&answer[..filled])? {
-                break status;
-            }
-        };
+        let (status, answer) = connection.ask(request)?;
         if status != 200 {
-            bail!("answered {status}: {}", String::from_utf8_lossy(&answer[..filled]));
+            bail!("answered {status}: {}", String::from_utf8_lossy(answer));
         }
         took.push(sent.elapsed());
     }
     Ok(took)
-}
-
-/// The status, once head and body are all there.
-fn complete(answer: &[u8]) -> anyhow::Result<Option<u16>> {
-    let Some(head) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return Ok(None);
-    };
-    let text = std::str::from_utf8(&answer[..head])?;
-    let length: usize = text
-        .lines()
-        .find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim())
-        })
-        .context("an answer without a length")?
-        .parse()?;
-    let status = text.get(9..12).context("an answer without a status")?.parse()?;
-    Ok((answer.len() >= head + 4 + length).then_some(status))
 }

@@ -1,19 +1,20 @@
 //! The unmodified `muster serve` as a process of its own, with the simulator as Discord and FACEIT in this one, and somebody signed in.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use anyhow::{Context, ensure};
 use muster::{
-    sandbox::process::{Process, Program},
+    sandbox::process::Process,
     simulator::{Options, Simulator, WorldFile},
 };
 use reqwest::{Client, Response, redirect};
 use serde_json::json;
 
+use super::serving;
+
 pub const GUILD: u64 = 1000;
 const OWNER: &str = "2001";
 const PUBLIC_URL: &str = "http://muster.bench";
-const START_WITHIN: Duration = Duration::from_secs(60);
 
 pub struct Service {
     _process: Process,
@@ -37,16 +38,8 @@ impl Service {
         let world = WorldFile::parse(&world.to_string()).map_err(anyhow::Error::msg)?;
         let simulator = Simulator::start(world, Options::default()).await?;
         let addresses = simulator.addresses();
-        let program = Program::at(env!("CARGO_BIN_EXE_muster"))
-            .arg("serve")
-            .bare_env()
-            .env("DATABASE_URL", database)
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("FACEIT_API_KEY", "bench")
-            .env("FACEIT_API_URL", &addresses.faceit_api)
-            .env("FACEIT_WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef")
-            .env("DISCORD_TOKEN", &addresses.bot_token)
-            .env("DISCORD_API_URL", &addresses.discord_api)
+        let (faceit, discord) = (&addresses.faceit_api, &addresses.discord_api);
+        let program = serving::program(database, faceit, discord, &addresses.bot_token)
             .env("DISCORD_GUILD_ID", GUILD.to_string())
             .env("DISCORD_CLIENT_ID", "900000000000000001")
             .env("DISCORD_CLIENT_SECRET", "simulated-client-secret")
@@ -61,13 +54,8 @@ impl Service {
             .env("RATE_LIMIT_USER", "1000000/1")
             .env("RATE_LIMIT_GUILD", "1000000/1")
             .env("LIVE_CONNECTIONS_PER_USER", "1000");
-        let mut process = program.start()?;
-        let line = process.line_where(START_WITHIN, |line| line.starts_with("listening on "));
-        let address: SocketAddr = line
-            .as_deref()
-            .and_then(|line| line.strip_prefix("listening on http://"))
-            .with_context(|| format!("muster serve did not start:\n{}", process.stderr()))?
-            .parse()?;
+        let (process, address) = serving::start(program)?;
+        let address: SocketAddr = address.parse()?;
         let token = sign_in(address).await?;
         Ok(Self {
             _process: process,

@@ -3,6 +3,8 @@
 pub mod guilds;
 pub mod matches;
 pub mod service;
+#[path = "../serving.rs"]
+mod serving;
 pub mod stub;
 #[path = "../usage.rs"]
 mod usage;

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
-use muster::sandbox::process::{Process, Program};
+use anyhow::bail;
+use muster::sandbox::process::Process;
 use serde_json::Value;
 
-use super::usage;
+use super::{serving, usage};
 
 const WITHIN: Duration = Duration::from_secs(120);
 
@@ -21,24 +21,10 @@ pub struct Service {
 
 impl Service {
     pub fn start(database: &str, stub: SocketAddr, guild: u64) -> anyhow::Result<Self> {
-        let mut process = Program::at(env!("CARGO_BIN_EXE_muster"))
-            .arg("serve")
-            .bare_env()
-            .env("DATABASE_URL", database)
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("FACEIT_API_KEY", "bench")
-            .env("FACEIT_API_URL", format!("http://{stub}/data/v4"))
-            .env("FACEIT_WEBHOOK_SECRET", "0123456789abcdef0123456789abcdef")
-            .env("DISCORD_TOKEN", "bench")
-            .env("DISCORD_API_URL", format!("http://{stub}/api/v10"))
-            .env("DISCORD_GUILD_ID", guild.to_string())
-            .start()?;
-        let line = process.line_where(WITHIN, |line| line.starts_with("listening on "));
-        let url = line
-            .as_deref()
-            .and_then(|line| line.strip_prefix("listening on "))
-            .with_context(|| format!("muster serve did not start:\n{}", process.stderr()))?
-            .to_owned();
+        let below = |path: &str| format!("http://{stub}{path}");
+        let program = serving::program(database, &below("/data/v4"), &below("/api/v10"), "bench");
+        let (process, address) = serving::start(program.env("DISCORD_GUILD_ID", guild.to_string()))?;
+        let url = format!("http://{address}");
         let client = reqwest::Client::builder().timeout(WITHIN).no_proxy().build()?;
         Ok(Self { process, url, client })
     }

@@ -6,13 +6,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
-use muster::sandbox::process::{Process, Program};
+use muster::sandbox::process::Process;
 
-use super::usage;
-
-pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
-const START_WITHIN: Duration = Duration::from_secs(30);
+use super::{serving, usage};
 
 pub struct Service {
     process: Process,
@@ -26,27 +22,11 @@ impl Service {
     pub fn start(database: &str) -> anyhow::Result<Self> {
         let silence = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let silent = format!("http://{}", silence.local_addr()?);
-        let mut process = Program::at(env!("CARGO_BIN_EXE_muster"))
-            .arg("serve")
-            .bare_env()
-            .env("DATABASE_URL", database)
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("FACEIT_API_KEY", "bench")
-            .env("FACEIT_API_URL", &silent)
-            .env("FACEIT_WEBHOOK_SECRET", SECRET)
-            .env("DISCORD_TOKEN", "bench")
-            .env("DISCORD_API_URL", &silent)
-            .env("DISCORD_GUILD_ID", "1000")
-            .start()?;
-        let line = process.line_where(START_WITHIN, |line| line.starts_with("listening on "));
-        let address = line
-            .as_deref()
-            .and_then(|line| line.strip_prefix("listening on http://"))
-            .with_context(|| format!("muster serve did not start:\n{}", process.stderr()))?
-            .parse()?;
+        let program = serving::program(database, &silent, &silent, "bench");
+        let (process, address) = serving::start(program.env("DISCORD_GUILD_ID", "1000"))?;
         Ok(Self {
             process,
-            address,
+            address: address.parse()?,
             _silence: silence,
         })
     }

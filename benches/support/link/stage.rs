@@ -12,7 +12,7 @@ use muster::{
     clock::Clock,
     domain::ids::UserId,
     faceit::oauth::{self, SignIn},
-    sandbox::process::{Process, Program},
+    sandbox::process::Process,
     simulator::{Options, Simulator, WorldFile},
     store::{
         self,
@@ -22,9 +22,8 @@ use muster::{
 use reqwest::{StatusCode, Url, header, redirect};
 use serde_json::{Value, json};
 
-use super::usage;
+use super::{serving, usage};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const CLIENT: (&str, &str) = ("simulated-faceit-client", "simulated-faceit-secret");
 /// Nobody looks it up.
 const REDIRECT: &str = "http://localhost/faceit/callback";
@@ -79,29 +78,16 @@ impl Stage {
         let world = WorldFile::parse(&world.to_string()).map_err(anyhow::Error::msg)?;
         let simulator = Simulator::start(world, Options::default()).await?;
         let addresses = simulator.addresses().clone();
-        let mut process = Program::at(env!("CARGO_BIN_EXE_muster"))
-            .arg("serve")
-            .bare_env()
-            .env("DATABASE_URL", database)
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("FACEIT_API_KEY", "bench")
-            .env("FACEIT_API_URL", &addresses.faceit_api)
+        let (faceit, discord) = (&addresses.faceit_api, &addresses.discord_api);
+        let program = serving::program(database, faceit, discord, &addresses.bot_token)
             .env("FACEIT_CLIENT_ID", CLIENT.0)
             .env("FACEIT_CLIENT_SECRET", CLIENT.1)
             .env("FACEIT_REDIRECT_URI", REDIRECT)
             .env("FACEIT_ACCOUNTS_URL", &addresses.faceit_accounts)
             .env("FACEIT_AUTH_URL", &addresses.faceit_auth)
-            .env("FACEIT_WEBHOOK_SECRET", SECRET)
-            .env("DISCORD_TOKEN", &addresses.bot_token)
-            .env("DISCORD_API_URL", &addresses.discord_api)
-            .env("DISCORD_GUILD_ID", "1000")
-            .start()?;
-        let line = process.line_where(START_WITHIN, |line| line.starts_with("listening on "));
-        let service = line
-            .as_deref()
-            .and_then(|line| line.strip_prefix("listening on "))
-            .with_context(|| format!("muster serve did not start:\n{}", process.stderr()))?
-            .to_owned();
+            .env("DISCORD_GUILD_ID", "1000");
+        let (process, address) = serving::start(program)?;
+        let service = format!("http://{address}");
         let below = |path: &str| format!("{}{path}", addresses.faceit_auth).parse();
         let sign_in = SignIn::new(oauth::Options {
             client_id: CLIENT.0.to_owned(),

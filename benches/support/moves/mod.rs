@@ -6,6 +6,8 @@ pub mod bare;
 pub mod bodies;
 pub mod ideal;
 pub mod play;
+#[path = "../serving.rs"]
+mod serving;
 pub mod stage;
 #[path = "../usage.rs"]
 pub mod usage;

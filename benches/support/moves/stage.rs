@@ -12,10 +12,7 @@ use muster::{
         ids::{ChannelId, GuildId, PlayerId, UserId},
         settings::{ClaimKind, Settings},
     },
-    sandbox::{
-        postgres::PrivatePostgres,
-        process::{Process, Program},
-    },
+    sandbox::{postgres::PrivatePostgres, process::Process},
     simulator::{Options, Simulator, WorldFile},
     store::{self, links::LinkRow},
 };
@@ -24,9 +21,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use tokio::time::{Instant, sleep};
 
-use super::{ideal::LATENCY, usage};
+use super::{ideal::LATENCY, serving, usage};
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
 const START_WITHIN: Duration = Duration::from_secs(30);
 pub const PLAYERS: usize = 50;
 /// Channels go so long after the end.
@@ -87,7 +83,7 @@ impl Stage {
         let guilds: Vec<Value> = (0..wanted.guilds).map(|guild| guild_of(guild, wanted.seated)).collect();
         let world = json!({"latency_ms": LATENCY.as_millis() as u64, "bots": bots, "guilds": guilds});
         let options = Options {
-            webhook_secret: SECRET.to_owned(),
+            webhook_secret: serving::SECRET.to_owned(),
             ..Options::default()
         };
         let simulator = Simulator::start(
@@ -103,30 +99,17 @@ impl Stage {
 
         let addresses = simulator.addresses().clone();
         let movers: Vec<String> = (1..wanted.bots).map(|n| format!("mover-{n}")).collect();
-        let mut process = Program::at(env!("CARGO_BIN_EXE_muster"))
-            .arg("serve")
-            .bare_env()
-            .env("DATABASE_URL", &database)
-            .env("LISTEN_ADDR", "127.0.0.1:0")
-            .env("FACEIT_API_KEY", "bench")
-            .env("FACEIT_API_URL", &addresses.faceit_api)
-            .env("FACEIT_WEBHOOK_SECRET", SECRET)
-            .env("DISCORD_TOKEN", &addresses.bot_token)
-            .env("DISCORD_MOVER_TOKENS", movers.join(","))
-            .env("DISCORD_API_URL", &addresses.discord_api)
-            .start()?;
-        let line = process.line_where(START_WITHIN, |line| line.starts_with("listening on "));
-        let address = line
-            .as_deref()
-            .and_then(|line| line.strip_prefix("listening on "))
-            .with_context(|| format!("muster serve did not start:\n{}", process.stderr()))?;
+        let (faceit, discord) = (&addresses.faceit_api, &addresses.discord_api);
+        let program = serving::program(&database, faceit, discord, &addresses.bot_token);
+        let (process, address) = serving::start(program.env("DISCORD_MOVER_TOKENS", movers.join(",")))?;
+        let address = format!("http://{address}");
         simulator.set_webhook_target(Some(format!("{address}/faceit-webhook")));
         let stage = Self {
             tokens: std::iter::once(addresses.bot_token).chain(movers).collect(),
             process,
             simulator,
         };
-        stage.listens_to_the_gateway(address, wanted.guilds).await?;
+        stage.listens_to_the_gateway(&address, wanted.guilds).await?;
         Ok(stage)
     }
 

@@ -22,50 +22,38 @@ use crate::{
     },
 };
 
-/// `/muster match`
-#[derive(CommandModel, CreateCommand)]
-#[command(name = "match", desc_localizations = "showing")]
-pub struct ShowMatch {
-    /// Which match
-    #[command(
-        rename = "match",
-        desc_localizations = "which",
-        autocomplete = true,
-        min_length = 1,
-        max_length = 200
-    )]
-    id: String,
+/// A command about one match of this server, which is suggested while its id is typed.
+macro_rules! about_a_match {
+    ($(#[$doc:meta])* $command:ident, $name:literal, $description:literal) => {
+        $(#[$doc])*
+        #[derive(CommandModel, CreateCommand)]
+        #[command(name = $name, desc_localizations = $description)]
+        pub struct $command {
+            /// Which match
+            #[command(
+                rename = "match",
+                desc_localizations = "which",
+                autocomplete = true,
+                min_length = 1,
+                max_length = 200
+            )]
+            id: String,
+        }
+    };
 }
 
-/// `/muster move`
-#[derive(CommandModel, CreateCommand)]
-#[command(name = "move", desc_localizations = "moving")]
-pub struct MoveMatch {
-    /// Which match
-    #[command(
-        rename = "match",
-        desc_localizations = "which",
-        autocomplete = true,
-        min_length = 1,
-        max_length = 200
-    )]
-    id: String,
-}
-
-/// `/muster teardown`
-#[derive(CommandModel, CreateCommand)]
-#[command(name = "teardown", desc_localizations = "ending")]
-pub struct EndMatch {
-    /// Which match
-    #[command(
-        rename = "match",
-        desc_localizations = "which",
-        autocomplete = true,
-        min_length = 1,
-        max_length = 200
-    )]
-    id: String,
-}
+about_a_match!(
+    /// `/muster match`
+    ShowMatch, "match", "showing"
+);
+about_a_match!(
+    /// `/muster move`
+    MoveMatch, "move", "moving"
+);
+about_a_match!(
+    /// `/muster teardown`
+    EndMatch, "teardown", "ending"
+);
 
 described! {
     showing: "Show a match and what would be done for it now", "de": "Zeigt ein Match und was jetzt dafür getan würde";
