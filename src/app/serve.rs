@@ -1,5 +1,7 @@
 //! `muster serve`: the service for as long as nobody asks it to stop.
 
+use std::io::{self, Write};
+
 use anyhow::bail;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -12,7 +14,8 @@ pub async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let app = App::start(&config, Clock::system(), metrics).await?;
     info!(address = %app.address, guild = config.guild.id.map(|id| id.get()), workers = config.workers, "Muster is up");
-    println!("listening on http://{}", app.address);
+    // Who started us may have stopped reading.
+    let _ = writeln!(io::stdout(), "listening on http://{}", app.address);
     let asked = tokio::select! {
         signal = signals.next() => {
             info!(signal, "stopping: no new jobs, the running ones finish; a second signal breaks them off");

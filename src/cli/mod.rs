@@ -246,7 +246,9 @@ async fn links_command(command: LinksCommand) -> anyhow::Result<()> {
         LinksCommand::Export { database } => {
             let rows = all_links(database).await?;
             let rows: Vec<_> = rows.into_iter().map(|link| link.row).collect();
-            Ok(links::write(&rows, io::stdout().lock())?)
+            let mut table = Vec::new();
+            links::write(&rows, &mut table)?;
+            write_out(&table)
         }
         LinksCommand::List { database } => {
             let rows = all_links(database).await?;
@@ -360,9 +362,15 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A line on standard output. A reader who went away (`| head`) is no error.
+/// A line on standard output.
 fn say(line: &str) -> anyhow::Result<()> {
-    match writeln!(io::stdout().lock(), "{line}") {
+    write_out(format!("{line}\n").as_bytes())
+}
+
+/// On standard output. A reader who went away (`| head`) is no error, and wants no more.
+fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => Ok(result?),
     }

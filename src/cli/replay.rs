@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs,
-    io::IsTerminal,
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use super::say;
 use crate::{
     config::Webhook,
     sync::{Rehearsal, Sources},
@@ -137,7 +138,8 @@ pub async fn send(
             }
             Err(why) => {
                 summary.refused += 1;
-                bar.suspend(|| eprintln!("{}: {why:#}", recording.source));
+                // Who reads it no more is no reason to stop.
+                let _ = bar.suspend(|| writeln!(io::stderr(), "{}: {why:#}", recording.source));
             }
         }
         bar.inc(1);
@@ -194,7 +196,7 @@ pub async fn dry_run(recordings: &[Recording], sources: &Sources) -> anyhow::Res
     for recording in recordings {
         let rehearsal = sources.rehearse(&recording.body).await?;
         malformed += usize::from(matches!(rehearsal, Rehearsal::Refused(_)));
-        println!("{}: {rehearsal}", recording.source);
+        say(&format!("{}: {rehearsal}", recording.source))?;
     }
     Ok(malformed)
 }

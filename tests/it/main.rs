@@ -17,6 +17,7 @@ mod linking;
 mod migrations;
 mod openapi;
 mod outage;
+mod pipes;
 mod postgres;
 mod queue;
 mod reports;

@@ -1,10 +1,14 @@
 //! The real `muster serve` as a child process, in a world and a database of its own: started, killed, and started again. Time is real.
 
-use std::{path::PathBuf, process::ExitStatus, time::Duration};
+use std::{
+    path::PathBuf,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
 
 use muster::{
     domain::ids::{PlayerId, UserId},
-    sandbox::process::{Process, Program},
+    sandbox::process::{Process, Program, own_binary},
     simulator::{Options, Simulator, WorldFile},
     store::{self, Connection, Pool, links::LinkRow},
 };
@@ -83,6 +87,14 @@ impl Place {
         self.settings
             .iter()
             .fold(program, |program, (name, value)| program.env(name, value))
+    }
+
+    /// The same, as a command that its caller starts himself.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(own_binary("muster").expect("muster is built"));
+        command.args(args).env_clear();
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     pub async fn serve(&self) -> Serving {
