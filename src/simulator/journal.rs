@@ -90,6 +90,10 @@ impl Journal {
         self.entries.iter().map(|(_, entry)| entry.clone()).collect()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn unknown(&self) -> &[Entry] {
         &self.unknown
     }

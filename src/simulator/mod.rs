@@ -214,6 +214,11 @@ impl Simulator {
         self.shared.lock().journal.entries()
     }
 
+    /// How many requests are in the journal.
+    pub fn answered(&self) -> usize {
+        self.shared.lock().journal.len()
+    }
+
     /// Everything that was sent and answered, in a world that keeps bodies.
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.shared.lock().journal.exchanges()

@@ -1,10 +1,7 @@
 //! No storm: whatever ends the connections, there is a pause before the next one, and it grows.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -22,18 +19,18 @@ use super::*;
 /// So many connections are waited for: the pauses between them grow from a quarter of a second, at least, to one.
 const CONNECTIONS: u64 = 4;
 
-/// Before so many connections there were at least these pauses: a slow machine can only make it longer.
-fn at_least(connections: u64) -> Duration {
-    Duration::from_millis(250) * (2_u32.pow(connections.saturating_sub(1) as u32) - 1)
+/// The shortest pause after so many connections.
+fn pause(after: u64) -> Duration {
+    Duration::from_millis(250) * 2_u32.saturating_pow(after.saturating_sub(1) as u32)
 }
 
-/// Watches so many connections come; none too soon.
-async fn paced(what: &str, connections: impl Fn() -> u64) {
-    let started = Instant::now();
-    eventually(what, || async { connections() >= CONNECTIONS }).await;
-    let (count, took) = (connections(), started.elapsed());
+/// Watches so many connections come after one that has `ended`, or a moment before that; none too soon: a slow machine can only make it longer.
+async fn paced(what: &str, ended: Instant, connections: impl Fn() -> u64) {
+    eventually(what, || async { connections() + 1 >= CONNECTIONS }).await;
+    let (count, took) = (connections(), ended.elapsed());
     println!("{what}: {count} connections in {:.1} s", took.as_secs_f64());
-    assert!(took >= at_least(count), "{what}: {count} connections in {took:?}");
+    let least: Duration = (1..=count.min(30)).map(pause).sum();
+    assert!(took >= least, "{what}: {count} connections in {took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,10 +40,10 @@ async fn a_gateway_that_greets_and_then_hangs_up_is_not_stormed() {
         bot.gateway_ready().await;
         bot.simulator.clear_gateway_counts();
         bot.simulator.end_after_hello(u32::MAX, code);
+        let ended = Instant::now();
         bot.simulator.end_connections(&everybody(), None);
-        // The first pause comes before the first connection.
-        paced(&format!("ended by {code:?} after hello"), || {
-            bot.simulator.gateway().counts.connections + 1
+        paced(&format!("ended by {code:?} after hello"), ended, || {
+            bot.simulator.gateway().counts.connections
         })
         .await;
         bot.simulator.end_after_hello(0, None);
@@ -90,10 +87,10 @@ async fn a_session_that_is_lost_again_and_again_is_not_begun_in_a_storm() {
     bot.finish().await;
 }
 
-/// A gateway that is no good, and how many connections it has had.
+/// A gateway that is no good, and when it was connected to.
 struct Rude {
     url: String,
-    connections: Arc<AtomicU64>,
+    connections: Arc<Mutex<Vec<Instant>>>,
     _serving: JoinSet<()>,
 }
 
@@ -109,12 +106,13 @@ impl Rude {
     async fn start(manners: Manners) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("ws://{}", listener.local_addr().expect("an address"));
-        let connections = Arc::new(AtomicU64::new(0));
-        let count = connections.clone();
+        let connections = Arc::<Mutex<Vec<_>>>::default();
+        let times = connections.clone();
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::SeqCst);
+                // Before it is ended: the pause that follows is all between this time and the next, however late both are.
+                times.lock().expect("nobody panics").push(Instant::now());
                 if matches!(manners, Manners::HangsUpAtOnce) {
                     continue;
                 }
@@ -149,7 +147,19 @@ async fn a_gateway_that_never_greets_is_not_stormed() {
         let rude = Rude::start(manners).await;
         let url = rude.url.parse().expect("an address");
         let bot = Bot::start_deaf(world(), |config| config.discord.gateway = Some(url)).await;
-        paced(&format!("{manners:?}"), || rude.connections.load(Ordering::SeqCst)).await;
+        let times = || rude.connections.lock().expect("nobody panics").clone();
+        eventually("it has tried some times", || async {
+            times().len() as u64 >= CONNECTIONS
+        })
+        .await;
+        for (count, pair) in (1..).zip(times().windows(2)) {
+            let paused = pair[1] - pair[0];
+            println!("{manners:?}: {:.2} s after connection {count}", paused.as_secs_f64());
+            assert!(
+                paused >= pause(count),
+                "{manners:?}: {paused:?} after connection {count}"
+            );
+        }
         let (status, body) = bot.get("/readyz").await;
         assert_eq!(status, 200, "it connects again by itself: {body}");
         assert_eq!(bot.simulator.gateway().counts.identifies, 0);
