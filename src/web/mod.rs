@@ -13,6 +13,7 @@ pub mod interactions;
 pub mod oauth;
 mod page;
 pub mod refused;
+mod sent_back;
 pub mod service;
 mod webhook;
 

@@ -28,6 +28,7 @@ use crate::{
         },
         extract::{Body, Query},
         refused::{ErrorBody, Refused},
+        sent_back::SentBack,
     },
 };
 
@@ -101,9 +102,20 @@ async fn come_back(admin: &Admin, query: CallbackQuery, headers: &HeaderMap) -> 
         return Err(foreign());
     }
     drop(connection);
-    if query.error.is_some() {
-        let message = "you did not allow it at Discord; to sign in all the same, begin again at /api/auth/login";
-        return Err(Refused::new(StatusCode::FORBIDDEN, "access_denied", message));
+    if let Some(error) = &query.error {
+        return Err(match SentBack::read(error) {
+            SentBack::Declined => {
+                let message =
+                    "you did not allow it at Discord; to sign in all the same, begin again at /api/auth/login";
+                Refused::new(StatusCode::FORBIDDEN, "access_denied", message)
+            }
+            SentBack::Away(word) => OAuthError::Unavailable(word.to_owned()).into(),
+            SentBack::Misconfigured(word) => {
+                let why =
+                    "check DISCORD_CLIENT_ID and the redirect that is registered in the developer portal under OAuth2";
+                OAuthError::Misconfigured(format!("Discord refuses the application ({word}): {why}")).into()
+            }
+        });
     }
     let code = query
         .code

@@ -32,6 +32,7 @@ use crate::{
         Web,
         caller::caller,
         page::{guarded, page},
+        sent_back::SentBack,
     },
 };
 
@@ -200,8 +201,12 @@ async fn finish(linking: &Linking, back: Back, token: Option<&str>) -> Result<(W
         Taken::Foreign => return Err(Stop::Foreign),
     };
     drop(conn);
-    if back.error.is_some() {
-        return Err(Stop::Declined);
+    if let Some(error) = &back.error {
+        return Err(match SentBack::read(error) {
+            SentBack::Declined => Stop::Declined,
+            SentBack::Away(word) => Stop::Faceit(oauth::Error::Unavailable(word.to_owned())),
+            SentBack::Misconfigured(word) => Stop::Faceit(oauth::Error::Misconfigured(word.to_owned())),
+        });
     }
     let code = plausible(back.code).ok_or(Stop::Incomplete)?;
     let identity = linking.sign_in.finish(code, verifier).await.map_err(Stop::Faceit)?;

@@ -168,6 +168,16 @@ async fn a_refused_consent_is_told_and_signs_nobody_in() {
     let back = browser.agree(&page, "cancel=true").await;
     let (status, refused) = browser.get(&back).await;
     assert_eq!((status, &refused["error"]), (403, &json!("access_denied")));
+    // A failure of Discord's, or of whoever set it up, is no refusal.
+    for (error, told) in [
+        ("server_error", "discord_unreachable"),
+        ("invalid_scope", "misconfigured"),
+    ] {
+        let page = browser.begin("/api/auth/login").await;
+        let back = browser.agree(&page, "cancel=true").await;
+        let (status, refused) = browser.get(&back.replace("access_denied", error)).await;
+        assert_eq!((status, &refused["error"]), (502, &json!(told)), "{error}");
+    }
     assert_eq!(count(&bot, "select count(*) from sessions").await, 0);
     bot.finish().await;
 }

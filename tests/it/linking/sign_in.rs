@@ -301,6 +301,15 @@ async fn states_and_codes_are_good_once_and_only_where_they_were_given() {
         (declined.status, declined.heading()),
         (StatusCode::OK, "Nothing was linked")
     );
+    for (error, status, heading) in [
+        ("temporarily_unavailable", 503, "FACEIT does not answer"),
+        ("invalid_scope", 502, "It could not be found out who you are"),
+    ] {
+        let page = mine.begin(&wish(&bot, "nova").await).await;
+        let state = param(&page, "state");
+        let seen = mine.get(&format!("/faceit/callback?error={error}&state={state}")).await;
+        assert_eq!((seen.status.as_u16(), seen.heading()), (status, heading));
+    }
     let page = mine.begin(&wish(&bot, "nova").await).await;
     let state = param(&page, "state");
     let codeless = mine.get(&format!("/faceit/callback?state={state}")).await;
