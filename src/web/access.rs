@@ -1,6 +1,9 @@
 //! What each route of the admin part needs, in one table, and the gate that keeps it. A route that is not in the table is not served.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, RawPathParams, Request, State, rejection::RawPathParamsRejection},
@@ -8,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::{
     domain::ids::GuildId,
@@ -253,5 +256,13 @@ fn word(role: Role) -> &'static str {
 fn address(admin: &Admin, request: &Request) -> SocketAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(SocketAddr::from(([0, 0, 0, 0], 0)), |info| info.0);
+    let uncounted = admin.proxies == 0 && request.headers().contains_key("x-forwarded-for");
+    if uncounted && !admin.told_of_a_proxy.swap(true, Ordering::Relaxed) {
+        warn!(
+            %peer,
+            "a call came through a proxy, and TRUSTED_PROXIES is 0: all that comes through it counts as one address and shares one limit of \
+             requests; set TRUSTED_PROXIES to the number of your proxies"
+        );
+    }
     forwarded(request.headers(), admin.proxies).map_or(peer, |ip| SocketAddr::new(ip, 0))
 }

@@ -11,7 +11,11 @@ pub mod roles;
 pub mod session;
 pub mod tokens;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use moka::future::Cache;
@@ -103,6 +107,8 @@ pub struct Admin {
     pub wake: Arc<Notify>,
     pub service: Service,
     pub(super) proxies: usize,
+    /// Said once.
+    pub(super) told_of_a_proxy: AtomicBool,
     /// Who is told at once what changes.
     pub live: Arc<Hub>,
     examine: Examine,
@@ -159,6 +165,7 @@ impl Admin {
             wake,
             service,
             proxies,
+            told_of_a_proxy: AtomicBool::new(false),
             examine,
             examined: Cache::builder().max_capacity(CACHED).time_to_live(EXAMINED).build(),
             default_guild,

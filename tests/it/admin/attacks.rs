@@ -14,7 +14,7 @@ use super::browser::{Browser, bot, id_of, location, world};
 use crate::support::{
     bot::{Bot, ENCRYPTION_KEYS, JWT_SECRET, PUBLIC_URL, SECRET},
     database::Database,
-    service::Place,
+    service::{Place, Serving},
 };
 
 const SESSION: &str = "muster_session";
@@ -405,23 +405,42 @@ async fn floods_are_held_back_by_address_and_by_person_and_told_when_to_come_aga
     drop((simulator, database));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_secret_is_in_the_log_even_at_trace() {
+const JWT: &str = "1:a-very-own-secret-of-the-log-test-0123";
+
+/// The program itself with its admin part, logging this much.
+async fn logging(what: &str) -> (Place, Serving) {
     let mut place = Place::in_world(Database::migrated().await, world(), &[]).await;
-    let jwt = "1:a-very-own-secret-of-the-log-test-0123";
     for (name, value) in [
         ("DISCORD_CLIENT_ID", "900000000000000001"),
         ("DISCORD_CLIENT_SECRET", "simulated-client-secret"),
         ("PUBLIC_URL", PUBLIC_URL),
-        ("JWT_SECRET", jwt),
+        ("JWT_SECRET", JWT),
         ("MUSTER_ENCRYPTION_KEYS", ENCRYPTION_KEYS),
-        ("RUST_LOG", "trace"),
+        ("RUST_LOG", what),
     ] {
         place.set(name, value);
     }
     let authorize = place.simulator.addresses().discord_authorize.clone();
     place.set("DISCORD_AUTHORIZE_URL", &authorize);
     let serving = place.serve().await;
+    (place, serving)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_says_once_that_a_proxy_is_not_counted() {
+    let (_place, serving) = logging("info").await;
+    let browser = Browser::at(&serving.url);
+    for from in ["203.0.113.9", "203.0.113.10"] {
+        let asked = browser.request(Method::GET, "/api/auth/login");
+        assert_eq!(browser.send(asked.header("x-forwarded-for", from)).await.status(), 302);
+    }
+    let (_, log) = serving.terminate(Duration::from_secs(20)).await;
+    assert_eq!(log.matches("set TRUSTED_PROXIES to").count(), 1, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_secret_is_in_the_log_even_at_trace() {
+    let (place, serving) = logging("trace").await;
     let browser = Browser::at(&serving.url);
     let page = browser.begin("/api/auth/login").await;
     let login = browser.cookie("muster_login").unwrap();
@@ -456,7 +475,7 @@ async fn nothing_secret_is_in_the_log_even_at_trace() {
         ("Discord's code", &query("code")),
         ("the state", &state),
         ("the client secret", "simulated-client-secret"),
-        ("the signing secret", jwt.split_once(':').unwrap().1),
+        ("the signing secret", JWT.split_once(':').unwrap().1),
         ("the sealing key", &key),
         ("Discord's access token", tokens.0.expose_secret()),
         ("Discord's refresh token", tokens.1.expose_secret()),
