@@ -136,10 +136,12 @@ async fn whoever_signs_in_with_a_browser_ends_at_a_page_that_can_be_read_on_a_ph
     // It leads on, and at the end there is something to read, also where no page of anybody's is set up.
     browser.click("a[href='/api/auth/login']").await;
     browser.click(&format!("button[value='{}']", id_of("rex"))).await;
+    browser.find("a[href='/api/openapi.json']").await;
     assert_eq!(browser.text("h1").await, "Muster API");
     assert_eq!(browser.address().await, format!("{PUBLIC_URL}/api/docs"));
     assert_eq!(browser.run(wider).await, false);
-    browser.click("a[href='/api/auth/me']").await;
+    browser.find("a[href='/api/auth/me']").await;
+    browser.open(&format!("{PUBLIC_URL}/api/auth/me")).await;
     assert!(browser.text("body").await.contains("\"username\":\"rex\""));
     browser.close().await;
     bot.finish().await;
