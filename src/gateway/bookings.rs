@@ -7,12 +7,13 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use futures::future::BoxFuture;
 use tokio::{
     sync::{Notify, mpsc, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -23,6 +24,8 @@ use crate::{
     store::{self, affected, guild_states},
 };
 
+/// A database that does not answer within this is as good as away.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How many news are taken at once.
 const AT_ONCE: usize = 4_096;
 
@@ -143,8 +146,25 @@ impl Batch {
 
     /// How many bookings there were.
     async fn book(&self, pool: &store::Pool, clock: &Clock, voice: &VoiceMap) -> Result<u64, store::Error> {
+        let mut connection = pool.acquire().await?;
+        match timeout(ANSWER_WITHIN, self.book_by(&mut connection, clock, voice)).await {
+            Ok(booked) => booked,
+            Err(_) => {
+                // It may be dead without a word, and then would never come back to the pool.
+                connection.close_on_drop();
+                Err(store::Error::Unavailable("no answer in time".into()))
+            }
+        }
+    }
+
+    /// What was booked of it before an error is booked once more.
+    async fn book_by(
+        &self,
+        connection: &mut store::Connection,
+        clock: &Clock,
+        voice: &VoiceMap,
+    ) -> Result<u64, store::Error> {
         let now = clock.now();
-        let connection = &mut *pool.acquire().await?;
         let mut booked = 0;
         // All matches of a guild that is back are booked anyway.
         let moved: Vec<_> = self

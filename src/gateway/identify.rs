@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::{
@@ -22,6 +22,8 @@ use crate::{
 
 /// Discord: one for each key in so much time.
 const APART: Duration = Duration::from_secs(5);
+/// A database that does not answer within this is as good as away.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// So old may the number of starts that are left be: other processes start sessions too.
 const BELIEVED: Duration = Duration::from_secs(30);
 
@@ -117,7 +119,8 @@ impl Door {
                 let mine = gateway_lease::try_identify(&mut connection, key).await?;
                 Ok::<_, store::Error>(mine.then_some(connection))
             };
-            match attempt.await {
+            let attempt = timeout(ANSWER_WITHIN, attempt).await;
+            match attempt.unwrap_or_else(|_| Err(store::Error::Unavailable("no answer in time".into()))) {
                 Ok(Some(connection)) => return connection,
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "can't see whether another process starts a session; waiting"),

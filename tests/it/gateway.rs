@@ -23,6 +23,7 @@ mod processes;
 mod restarts;
 mod sessions;
 mod shards;
+mod silence;
 
 fn everybody() -> Whose {
     Whose::default()
