@@ -239,6 +239,7 @@ impl App {
             proxies: config.proxies,
             examine: examine::for_a_guild(&self.sync),
             service: self.service(),
+            tasks: self.tasks.clone(),
         };
         let admin = Admin::new(settings, parts, &config.discord.api)?;
         Ok(Some(Arc::new(admin)))

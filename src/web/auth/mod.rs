@@ -22,6 +22,7 @@ use moka::future::Cache;
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use self::{
@@ -89,6 +90,8 @@ pub struct Parts {
     /// Looks whether all is in place for a guild.
     pub examine: Examine,
     pub service: Service,
+    /// For what must come to its end although nobody waits for it any more.
+    pub tasks: TaskTracker,
 }
 
 /// Gives a report as JSON; costs calls to Discord.
@@ -111,6 +114,7 @@ pub struct Admin {
     pub(super) told_of_a_proxy: AtomicBool,
     /// Who is told at once what changes.
     pub live: Arc<Hub>,
+    tasks: TaskTracker,
     examine: Examine,
     examined: Cache<GuildId, Value>,
     default_guild: Option<guild::Settings>,
@@ -141,6 +145,7 @@ impl Admin {
             proxies,
             examine,
             service,
+            tasks,
         } = parts;
         let oauth = OAuth::new(
             api,
@@ -166,6 +171,7 @@ impl Admin {
             service,
             proxies,
             told_of_a_proxy: AtomicBool::new(false),
+            tasks,
             examine,
             examined: Cache::builder().max_capacity(CACHED).time_to_live(EXAMINED).build(),
             default_guild,

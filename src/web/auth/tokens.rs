@@ -10,8 +10,8 @@ use tracing::{error, info, warn};
 
 use crate::{
     clock::Clock,
-    discord::oauth::{self, Tokens},
-    domain::ids::UserId,
+    discord::oauth::{self, OAuth, Tokens},
+    domain::{Timestamp, ids::UserId},
     seal::{Ring, Sealed},
     store::{
         Error, Pool,
@@ -42,21 +42,7 @@ pub fn bound_to(user: UserId) -> String {
 
 impl Admin {
     pub fn seal_tokens(&self, user: UserId, tokens: &Tokens) -> Result<SealedTokens, Refused> {
-        let pair = Pair {
-            access: tokens.access.expose_secret().to_owned(),
-            refresh: tokens.refresh.expose_secret().to_owned(),
-        };
-        let text = serde_json::to_vec(&pair).map_err(|_| Refused::internal())?;
-        let sealed = self.settings.ring.seal(&text, &bound_to(user)).map_err(|why| {
-            error!(%why, "tokens could not be sealed");
-            Refused::internal()
-        })?;
-        Ok(SealedTokens {
-            user,
-            key: sealed.key,
-            bytes: sealed.bytes,
-            expires_at: self.clock.now() + tokens.expires_in,
-        })
+        seal(&self.settings.ring, user, tokens, self.clock.now())
     }
 
     /// Asks Discord something as that person, with a token that is good. When Discord takes none of his any more, he is signed out.
@@ -100,57 +86,46 @@ impl Admin {
             if !was_denied && stored.expires_at - now > AHEAD {
                 return Ok(stored);
             }
-            let lease: i64 = rand::random();
-            if discord_tokens::lease(&mut connection, &stored, lease, now, now + LEASE).await? {
-                drop(connection);
-                return self.refresh(&stored, lease).await;
+            drop(connection);
+            if let Some(fresh) = self.refresh(&stored).await? {
+                return Ok(fresh);
             }
         }
         let message = "your sign-in is being renewed; try again in a moment";
         Err(Refused::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "busy", message).after(1))
     }
 
-    async fn refresh(&self, stored: &SealedTokens, lease: i64) -> Result<SealedTokens, Refused> {
-        let user = stored.user;
+    /// None when it is somebody else's turn.
+    async fn refresh(&self, stored: &SealedTokens) -> Result<Option<SealedTokens>, Refused> {
+        let exchange = Exchange {
+            oauth: self.oauth.clone(),
+            pool: self.pool.clone(),
+            clock: self.clock.clone(),
+            ring: self.settings.ring.clone(),
+            old: stored.clone(),
+            lease: rand::random(),
+        };
         let (_, refresh) = self.open(stored)?;
-        let answer = self.oauth.refresh(&refresh).await;
-        let mut connection = self.pool.acquire().await.map_err(Error::from)?;
-        match answer {
-            Ok(tokens) => {
-                let fresh = self.seal_tokens(user, &tokens)?;
-                if !discord_tokens::replace(&mut connection, &fresh, lease, self.clock.now()).await? {
-                    warn!(%user, "tokens were refreshed too late: he signed in or out meanwhile");
-                    // Nobody else could have Discord end these any more.
-                    if discord_tokens::find(&mut connection, user).await?.is_none()
-                        && let Err(why) = self.revoke(&fresh).await
-                    {
-                        warn!(why, %user, "tokens could not be revoked at Discord; they end within a week");
-                    }
-                    return Err(Refused::unauthorized());
-                }
-                Ok(fresh)
+        // To its end also when nobody waits any more: at Discord the old tokens are gone by then.
+        let exchanged = self.tasks.spawn(exchange.run(refresh)).await;
+        let Some(exchanged) = exchanged.map_err(|_| Refused::internal())?? else {
+            return Ok(None);
+        };
+        match exchanged {
+            Ok(fresh) => Ok(Some(fresh)),
+            Err(oauth::Error::Denied) => Err(self.sign_out(stored.user).await?),
+            // It may still be good for what is left of its time.
+            Err(other) if stored.expires_at > self.clock.now() && !matches!(other, oauth::Error::Misconfigured(_)) => {
+                Ok(Some(stored.clone()))
             }
-            Err(oauth::Error::Denied) => {
-                drop(connection);
-                Err(self.sign_out(user).await?)
-            }
-            Err(other) => {
-                discord_tokens::release(&mut connection, user, lease).await?;
-                // It may still be good for what is left of its time.
-                if stored.expires_at > self.clock.now() && !matches!(other, oauth::Error::Misconfigured(_)) {
-                    return Ok(stored.clone());
-                }
-                Err(other.into())
-            }
+            Err(other) => Err(other.into()),
         }
     }
 
     /// Has Discord take these tokens no more, with all that the person had allowed us. Says why, when it can't be done.
     pub async fn revoke(&self, tokens: &SealedTokens) -> Result<(), String> {
         self.forget(tokens.user).await;
-        let pair = open(&self.settings.ring, tokens)?;
-        let revoked = self.oauth.revoke(&SecretString::from(pair.refresh)).await;
-        revoked.map_err(|error| error.to_string())
+        revoke(&self.oauth, &self.settings.ring, tokens).await
     }
 
     /// Discord takes his tokens no more: he took the permission back, or they were lost.
@@ -163,6 +138,74 @@ impl Admin {
         info!(%user, ended, "Discord takes somebody's tokens no more: his sessions were ended");
         Ok(Refused::unauthorized())
     }
+}
+
+/// An exchange of tokens for new ones, under a lease: one at a time.
+struct Exchange {
+    oauth: OAuth,
+    pool: Pool,
+    clock: Clock,
+    ring: Ring,
+    old: SealedTokens,
+    lease: i64,
+}
+
+impl Exchange {
+    async fn run(self, refresh: SecretString) -> Result<Option<Result<SealedTokens, oauth::Error>>, Refused> {
+        let (user, now) = (self.old.user, self.clock.now());
+        let mut connection = self.pool.acquire().await.map_err(Error::from)?;
+        if !discord_tokens::lease(&mut connection, &self.old, self.lease, now, now + LEASE).await? {
+            return Ok(None);
+        }
+        drop(connection);
+        let answer = self.oauth.refresh(&refresh).await;
+        let mut connection = self.pool.acquire().await.map_err(Error::from)?;
+        let tokens = match answer {
+            Ok(tokens) => tokens,
+            Err(oauth::Error::Denied) => return Ok(Some(Err(oauth::Error::Denied))),
+            Err(other) => {
+                discord_tokens::release(&mut connection, user, self.lease).await?;
+                return Ok(Some(Err(other)));
+            }
+        };
+        let now = self.clock.now();
+        let fresh = seal(&self.ring, user, &tokens, now)?;
+        if discord_tokens::replace(&mut connection, &fresh, self.lease, now).await? {
+            return Ok(Some(Ok(fresh)));
+        }
+        warn!(%user, "tokens were refreshed too late: he signed in or out meanwhile");
+        // Nobody else could have Discord end these any more.
+        if discord_tokens::find(&mut connection, user).await?.is_none()
+            && let Err(why) = revoke(&self.oauth, &self.ring, &fresh).await
+        {
+            warn!(why, %user, "tokens could not be revoked at Discord; they end within a week");
+        }
+        Err(Refused::unauthorized())
+    }
+}
+
+fn seal(ring: &Ring, user: UserId, tokens: &Tokens, now: Timestamp) -> Result<SealedTokens, Refused> {
+    let pair = Pair {
+        access: tokens.access.expose_secret().to_owned(),
+        refresh: tokens.refresh.expose_secret().to_owned(),
+    };
+    let text = serde_json::to_vec(&pair).map_err(|_| Refused::internal())?;
+    let sealed = ring.seal(&text, &bound_to(user)).map_err(|why| {
+        error!(%why, "tokens could not be sealed");
+        Refused::internal()
+    })?;
+    Ok(SealedTokens {
+        user,
+        key: sealed.key,
+        bytes: sealed.bytes,
+        expires_at: now + tokens.expires_in,
+    })
+}
+
+async fn revoke(oauth: &OAuth, ring: &Ring, tokens: &SealedTokens) -> Result<(), String> {
+    let pair = open(ring, tokens)?;
+    let revoked = oauth.revoke(&SecretString::from(pair.refresh)).await;
+    revoked.map_err(|error| error.to_string())
 }
 
 fn open(ring: &Ring, stored: &SealedTokens) -> Result<Pair, String> {

@@ -166,15 +166,7 @@ async fn tokens_that_were_refreshed_while_their_owner_left_are_revoked_too() {
     bot.simulator.fault(serde_json::from_value(slow).unwrap()).unwrap();
     bot.simulator.clear_journal();
     let leave = async {
-        eventually("a refresh is under way", async || {
-            let mut conn = bot.database.connection().await;
-            let leased: i64 = sqlx::query_scalar("select count(*) from discord_tokens where lease is not null")
-                .fetch_one(&mut conn)
-                .await
-                .unwrap();
-            leased == 1
-        })
-        .await;
+        a_refresh(&bot).await;
         erase(&bot, "nova").await;
     };
     let ((status, _), ()) = tokio::join!(browser.get("/api/guilds"), leave);
@@ -184,4 +176,32 @@ async fn tokens_that_were_refreshed_while_their_owner_left_are_revoked_too() {
     })
     .await;
     bot.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_comes_to_its_end_although_nobody_waits_for_it_any_more() {
+    let bot = bot().await;
+    let browser = Browser::of(&bot, "nova").await;
+    near_the_end(&bot, &[&browser]).await;
+    let slow = json!({"path": "/oauth2/token", "method": "POST", "delay_ms": 1_000, "times": 1});
+    bot.simulator.fault(serde_json::from_value(slow).unwrap()).unwrap();
+    bot.simulator.clear_journal();
+    tokio::select! {
+        answer = browser.get("/api/guilds") => panic!("answered before the tokens were refreshed: {answer:?}"),
+        () = a_refresh(&bot) => {}
+    }
+    assert_eq!(browser.get("/api/auth/me").await.0, 200);
+    assert_eq!(calls(&bot, "/oauth2/token"), 1);
+    bot.finish().await;
+}
+
+/// Waits for one to be under way at Discord.
+async fn a_refresh(bot: &Bot) {
+    eventually("a refresh is under way", async || {
+        let mut conn = bot.database.connection().await;
+        let leased = "select count(*) from discord_tokens where lease is not null";
+        let leased: i64 = sqlx::query_scalar(leased).fetch_one(&mut conn).await.unwrap();
+        leased == 1
+    })
+    .await;
 }
