@@ -93,6 +93,15 @@ impl Judge<'_> {
         if missing.is_empty() && have.contains(Permissions::VIEW_CHANNEL) && !self.here.me.timed_out {
             // To write is needed nowhere else, so it is not said for the whole server.
             missing = (purpose.need - NEEDED) - have;
+            if missing.is_empty() && purpose.what == REPORTS.what && !have.contains(Permissions::READ_MESSAGE_HISTORY) {
+                return Check::warning(
+                    about,
+                    format!(
+                        "the bot lacks Read Message History in {name}: a report whose answer was lost in an outage may be posted twice"
+                    ),
+                    format!("allow it for the bot's role in Edit Channel → Permissions of {name}"),
+                );
+            }
         }
         if missing.is_empty() {
             return Check::ok(about, name);

@@ -185,26 +185,32 @@ fn what_the_whole_server_lacks_is_said_once_and_in_a_channel_only_what_that_take
 }
 
 #[test]
-fn a_report_channel_needs_only_to_be_written_into() {
+fn a_report_channel_is_to_be_written_into_and_read() {
     let reporting = with(Settings {
         report_channel: Some(channel(1014)),
         ..settings()
     });
-    let mut there = here();
-    there
-        .channels
-        .extend(channels(json!([{"id": "1014", "type": 0, "name": "log"}])));
-    let may_write = Permissions::from_bits_retain(INVITE_MAIN) | Permissions::SEND_MESSAGES;
+    let invited = Permissions::from_bits_retain(INVITE_MAIN);
+    let may_write = invited | Permissions::SEND_MESSAGES;
+    let with_rights = |rights| {
+        let mut there = here();
+        there
+            .channels
+            .extend(channels(json!([{"id": "1014", "type": 0, "name": "log"}])));
+        there.guild.roles.permissions.insert(ROLE, rights);
+        there
+    };
     says(
-        &trouble(&reporting, there).1,
+        &trouble(&reporting, with_rights(invited)).1,
         &["report channel", "lacks Send Messages in log (1014)", "Edit Channel"],
     );
-    let mut there = here();
-    there
-        .channels
-        .extend(channels(json!([{"id": "1014", "type": 0, "name": "log"}])));
-    there.guild.roles.permissions.insert(ROLE, may_write);
-    let checks = judged(&reporting, there);
+    let (verdict, told) = trouble(&reporting, with_rights(may_write));
+    assert_eq!(verdict, Verdict::Warning, "reports work without it");
+    says(
+        &told,
+        &["lacks Read Message History in log (1014)", "twice", "Edit Channel"],
+    );
+    let checks = judged(&reporting, with_rights(may_write | Permissions::READ_MESSAGE_HISTORY));
     assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
 }
 
